@@ -1,19 +1,40 @@
-"""What all tests share: parts that may be missing on a newcomer's machine, and an isolated home."""
+"""What all tests share: parts that may be missing on a newcomer's machine, one Prefect server, the command line."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
+import numpy as np
 import pytest
+from PIL import Image
+from sklearn.datasets import load_digits
 
 # Read by BentoML and Prefect when they are imported.
 os.environ["BENTOML_DO_NOT_TRACK"] = "True"
 os.environ["DO_NOT_TRACK"] = "1"
 os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
+# Read by torch; see flows.local_server.
+os.environ["OMP_WAIT_POLICY"] = "passive"
+
+from flows.local_server import prefect_server
+from service.client import ManifoldClient
 
 _REQUIRE_ALL = os.environ.get("MANIFOLD_REQUIRE_ALL") == "1"
+_MANIFOLD = str(Path(sys.executable).with_name("manifold"))
+# Seconds; what takes longer hangs.
+_PATIENCE = 240
+
+# A stack small enough to train in a second.
+SMALL: tuple[str, ...] = ("--set", "layers=[32,8]", "--set", "pretraining.epochs=2", "--set", "fine_tuning.epochs=2")
+SMALL += ("--set", "pretraining.minimum_steps=0", "--set", "fine_tuning.minimum_steps=0")
 
 
 def data_folder() -> Path:
@@ -45,3 +66,120 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def mnist_folder() -> Path:
     """The folder that holds the real MNIST; use together with `needs("mnist")`."""
     return data_folder()
+
+
+@pytest.fixture(scope="session")
+def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of one real Prefect server for the whole session."""
+    home = tmp_path_factory.mktemp("prefect")
+    before = os.environ.get("PREFECT_HOME")
+    os.environ["PREFECT_HOME"] = str(home / "prefect")
+    with prefect_server(home) as address:
+        # Only processes that the tests start use it: this one may import prefect for other reasons.
+        os.environ.pop("PREFECT_API_URL", None)
+        if before is None:
+            os.environ.pop("PREFECT_HOME")
+        else:
+            os.environ["PREFECT_HOME"] = before
+        yield address
+
+
+class Manifold(Protocol):
+    """manifold(*arguments, home=...) runs the command line to its end."""
+
+    def __call__(
+        self, *arguments: str, home: Path, cwd: Path | None = None, extra: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]: ...
+
+
+def environment(home: Path, prefect: str | None = None, extra: dict[str, str] | None = None) -> dict[str, str]:
+    """The environment of a user whose home and data folder are below `home`."""
+    described = {name: value for name, value in os.environ.items() if not name.startswith(("MANIFOLD_", "PREFECT_"))}
+    described |= {"MANIFOLD_HOME": str(home), "MANIFOLD_DATA": str(home / "data"), "COLUMNS": "200"}
+    described["PATH"] = f"{Path(_MANIFOLD).parent}{os.pathsep}{described['PATH']}"
+    if prefect is not None:
+        described["PREFECT_API_URL"] = prefect
+    return described | (extra or {})
+
+
+@pytest.fixture(scope="session")
+def manifold(prefect_api: str) -> Manifold:
+    def run(
+        *arguments: str, home: Path, cwd: Path | None = None, extra: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [_MANIFOLD, *arguments],
+            cwd=cwd or home.parent,
+            env=environment(home, prefect_api, extra),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_PATIENCE,
+            check=False,
+        )
+
+    return run
+
+
+@contextmanager
+def started(
+    *arguments: str, home: Path, prefect: str | None = None, extra: dict[str, str] | None = None
+) -> Iterator[subprocess.Popen[str]]:
+    """A command of ours that goes on until the block ends; nothing of it is left then."""
+    process = subprocess.Popen(
+        [_MANIFOLD, *arguments],
+        cwd=home.parent,
+        env=environment(home, prefect, extra),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.communicate(timeout=20)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def served(home: Path) -> Iterator[str]:
+    """The address of a real service of this home's champion, ready."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    with started("serve", "--port", str(port), home=home), ManifoldClient(url) as client:
+        client.wait_until_ready(60)
+        yield url
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of small real images whose sub-folders are labels."""
+    folder = tmp_path_factory.mktemp("source") / "photos"
+    digits = load_digits()
+    for label, name in ((0, "cat"), (1, "dog")):
+        (folder / name).mkdir(parents=True)
+        for number, image in enumerate(digits.images[digits.target == label]):
+            Image.fromarray((image * 15).astype(np.uint8)).save(folder / name / f"{number}.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def trained_home(manifold: Manifold, photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with one champion, trained on `photos`; tests that change it copy it."""
+    home = tmp_path_factory.mktemp("trained") / "home"
+    result = manifold("train", "--source", str(photos), *SMALL, home=home)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return home

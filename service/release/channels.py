@@ -53,9 +53,7 @@ class ChannelState(BaseModel):
 
     def names(self, version: str) -> list[str]:
         """The channels that name this release."""
-        return [
-            channel for channel in ("champion", "previous", "candidate") if getattr(self, channel) == version
-        ]
+        return [channel for channel in ("champion", "previous", "candidate") if getattr(self, channel) == version]
 
 
 class Channels:
@@ -120,9 +118,7 @@ class Channels:
             self._store.folder(version)
             if state.candidate == version:
                 return state
-            return self._move(
-                state, "propose", version, {"candidate": version}, who=who, why=why, verdict=verdict
-            )
+            return self._move(state, "propose", version, {"candidate": version}, who=who, why=why, verdict=verdict)
 
     def rollback(self, *, who: str, why: str) -> ChannelState:
         """Make the previous champion the champion again.
@@ -139,9 +135,7 @@ class Channels:
                 raise ChannelError("there is no previous champion to go back to")
             self._store.folder(state.previous)
             update = {"champion": state.previous, "previous": state.champion}
-            return self._move(
-                state, "rollback", state.previous, update, who=who, why=why, verdict="served before"
-            )
+            return self._move(state, "rollback", state.previous, update, who=who, why=why, verdict="served before")
 
     def _move(
         self,

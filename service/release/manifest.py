@@ -30,6 +30,9 @@ class Input(_Part):
     stored_dtype: str = Field(description="how the dataset keeps a row, for example uint8")
     minimum: float = Field(description="least value seen in training, or the type's own for images")
     maximum: float
+    scale: tuple[float, ...] = Field(
+        default=(1.0,), description="what one unit of reconstruction error is: one number, or one a feature"
+    )
     columns: tuple[str, ...] | None = Field(default=None, description="names of a table's columns, in order")
 
 
@@ -96,9 +99,7 @@ class Golden(_Part):
 
     rows: int
     code_tolerance: float = Field(description="largest absolute difference of a code")
-    output_tolerance: float = Field(
-        description="largest absolute difference of a sample, in the data's own units"
-    )
+    output_tolerance: float = Field(description="largest absolute difference of a sample, in the data's own units")
 
 
 class Reference(_Part):

@@ -35,9 +35,7 @@ class ReleaseStore:
         """The versions of all published releases, oldest first."""
         if not self.home.store.is_dir():
             return []
-        return sorted(
-            entry.name for entry in self.home.store.iterdir() if entry.is_dir() and entry.name[0] != "."
-        )
+        return sorted(entry.name for entry in self.home.store.iterdir() if entry.is_dir() and entry.name[0] != ".")
 
     def folder(self, version: str) -> Path:
         """The folder of a release.

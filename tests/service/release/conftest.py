@@ -39,9 +39,7 @@ def manifest_of(version: str) -> Manifest:
         metrics=(),
         latent=Latent(mean=(0,), standard_deviation=(1,), minimum=(0,), maximum=(1,)),
         density=Density(components=1, fitted_rows=1),
-        calibration=Calibration(
-            split="validation", rows=1, reconstruction_error=(0, 1), latent_distance=(0, 1)
-        ),
+        calibration=Calibration(split="validation", rows=1, reconstruction_error=(0, 1), latent_distance=(0, 1)),
         golden=Golden(rows=1, code_tolerance=1e-4, output_tolerance=1e-4),
         reference=Reference(rows=1, map="code"),
         opset=20,

@@ -100,9 +100,7 @@ def test_a_damaged_channel_file_is_named(publish: Publish, home: Home) -> None:
         Channels(home).read()
 
 
-def test_promotions_at_once_from_several_processes_are_all_in_the_journal(
-    publish: Publish, home: Home
-) -> None:
+def test_promotions_at_once_from_several_processes_are_all_in_the_journal(publish: Publish, home: Home) -> None:
     versions = [str(number) for number in range(6)]
     for version in versions:
         publish(version)

@@ -1,0 +1,174 @@
+"""`manifold`: train, schedule, serve, ask, and look after releases."""
+
+from __future__ import annotations
+
+import os
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.ask_commands import embed, generate
+from flows.doctor import doctor
+from flows.local_server import prefect_server_until_exit, set_environment
+from flows.release_commands import releases
+from flows.steps.errors import FlowError
+from flows.steps.recipes import load_recipe, recipe_names
+from flows.terminal import console
+from models.recipe import RecipeError
+from service.client import ServiceError
+from service.release.errors import ReleaseError
+from service.release.home import Home
+from service.runtime import ModelError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    help="Learn a low-dimensional manifold from your own unlabelled data, and serve it.",
+)
+app.add_typer(releases, name="releases")
+app.command()(embed)
+app.command()(generate)
+app.command()(doctor)
+
+_SOURCES = "auto, mnist, fashion-mnist, digits, or a path: folder of images, .npy, .npz, .parquet, .csv"
+Source = Annotated[str, typer.Option(help=f"What to learn from: {_SOURCES}.")]
+RecipeName = Annotated[str, typer.Option(help=f"{', '.join(recipe_names())}, or the path of a YAML file.")]
+Set = Annotated[list[str] | None, typer.Option("--set", help="A recipe's field, such as corruption.level=0.25.")]
+SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Drop bad rows and columns, and count them.")]
+Label = Annotated[str | None, typer.Option(help="The column of a table that holds labels.")]
+Promote = Annotated[bool, typer.Option(help="Make the new release the champion.")]
+
+
+@app.command()
+def train(
+    source: Source = "auto",
+    recipe: RecipeName = "sdae",
+    settings: Set = None,
+    skip_bad: SkipBad = False,
+    label_column: Label = None,
+    promote: Promote = True,
+) -> None:
+    """Prepare data, train layer by layer, export, publish a release and make it the champion.
+
+    Interrupted or killed, start it again: it goes on from the layer it was in.
+
+    Examples:
+
+        manifold train
+
+        manifold train --source photos/ --recipe convolutional --skip-bad
+
+        manifold train --source rows.parquet --set layers=[64,8] --set pretraining.epochs=20
+    """
+    from flows.train_command import train_once
+
+    home = Home.from_environment()
+    chosen = load_recipe(recipe, settings or [])
+    version = train_once(home, source, chosen, skip_bad=skip_bad, label_column=label_column, promote=promote)
+    console.print(f"release {version} is in {home.store}" + (" and is the champion" if promote else ""))
+
+
+@app.command()
+def schedule(
+    cron: Annotated[str | None, typer.Option(help="When, as cron says it: '0 3 * * *' is daily at 3.")] = None,
+    every: Annotated[float | None, typer.Option(help="Or: every so many seconds.", min=1)] = None,
+    name: Annotated[str, typer.Option(help="The deployment's name on Prefect's page.")] = "retrain",
+    port: Annotated[int, typer.Option(help="Of the Prefect server, where PREFECT_API_URL is not set.")] = 4200,
+    source: Source = "auto",
+    recipe: RecipeName = "sdae",
+    settings: Set = None,
+    skip_bad: SkipBad = False,
+    label_column: Label = None,
+    promote: Promote = True,
+) -> None:
+    """Retrain again and again: a Prefect deployment with a cron or an interval, served until you stop it.
+
+    Examples:
+
+        manifold schedule --cron "0 3 * * *" --source photos/ --recipe convolutional
+
+        manifold schedule --every 3600
+    """
+    if (cron is None) == (every is None):
+        raise typer.BadParameter("give one of --cron and --every")
+    home = Home.from_environment()
+    chosen = load_recipe(recipe, settings or [])
+    set_environment(home.root)
+    address = prefect_server_until_exit(home.root, port=port)
+    from flows.schedule import serve_schedule
+
+    console.print(f"Prefect's page: {address.removesuffix('/api')}")
+    serve_schedule(
+        home,
+        source,
+        chosen,
+        name=name,
+        cron=cron,
+        interval=None if every is None else timedelta(seconds=every),
+        skip_bad=skip_bad,
+        label_column=label_column,
+        promote=promote,
+    )
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The port to listen on.")] = 3000,
+) -> None:
+    """Serve the champion over HTTP; the same as `bentoml serve` in the repository's root.
+
+    Example:
+
+        manifold serve --port 3000
+    """
+    environment = serving_environment(Home.from_environment())
+    os.execve(sys.executable, serving_command(host, port), environment)  # noqa: S606 - our own interpreter
+
+
+def serving_command(host: str, port: int) -> list[str]:
+    """The command line that serves the champion."""
+    root = str(Path(__file__).resolve().parent.parent)
+    where = ["--host", host, "--port", str(port), "--working-dir", root]
+    return [sys.executable, "-m", "bentoml", "serve", "service.service:Manifold", *where]
+
+
+def serving_environment(home: Home) -> dict[str, str]:
+    """What the service reads: this home, by an absolute path; and no telemetry."""
+    return os.environ | {
+        "MANIFOLD_HOME": str(home.root),
+        "BENTOML_HOME": str(home.bentoml),
+        "BENTOML_DO_NOT_TRACK": "True",
+    }
+
+
+@app.command()
+def demo(
+    source: Source = "auto",
+    keep_serving: Annotated[bool, typer.Option("--serve", help="Leave the service up at the end.")] = False,
+    port: Annotated[int, typer.Option(help="The port to serve on.")] = 3000,
+) -> None:
+    """The whole path in one command: real data, training, release, service, answers over HTTP."""
+    from flows.demo import run_demo
+
+    run_demo(Home.from_environment(), source, keep_serving=keep_serving, port=port)
+
+
+def main() -> None:
+    """The entry point: a user's error is one plain line on stderr and a status of 1, never a traceback."""
+    try:
+        app()
+    except (FlowError, ReleaseError, RecipeError, ServiceError, ModelError) as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.stderr.write("\ninterrupted; what is finished is kept: start the same command again to go on\n")
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,130 @@
+"""A real Prefect server for those who have none: started beside a run and ended with it; its history stays."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from flows.steps.errors import FlowError
+
+_START_SECONDS = 120.0
+_PR_SET_PDEATHSIG = 1
+
+
+class ServerError(FlowError):
+    """The Prefect server did not start; the message names its log."""
+
+
+def set_environment(home: Path) -> None:
+    """Set what Prefect and torch read when they are imported; what the user has set stays.
+
+    Prefect's folder lies below `home`, it sends no analytics, and leaves the terminal to us.
+    """
+    defaults = {
+        # Threads that spin at each barrier make training some ten times slower as soon as anything else runs.
+        "OMP_WAIT_POLICY": "passive",
+        "PREFECT_HOME": str(home / "prefect"),
+        "DO_NOT_TRACK": "1",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        # Our own progress bars are on the terminal; Prefect's page keeps the whole log.
+        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING",
+    }
+    for name, value in defaults.items():
+        os.environ.setdefault(name, value)
+
+
+def prefect_server_until_exit(home: Path, *, port: int | None = None) -> str:
+    """The address of a Prefect API that answers as long as this process lives; as `prefect_server` otherwise.
+
+    Prefect sends its last log lines and events while the interpreter ends: a server that ended with the flow would
+    keep it waiting.
+    """
+    stack = contextlib.ExitStack()
+    address = stack.enter_context(prefect_server(home, port=port))
+    # Threads are joined, and Prefect's queues drained, before these are called.
+    atexit.register(stack.close)
+    return address
+
+
+@contextmanager
+def prefect_server(home: Path, *, port: int | None = None) -> Iterator[str]:
+    """Yield the address of a Prefect API: that of `PREFECT_API_URL` where it is set, else of one started here.
+
+    Call before prefect is imported: it reads its settings once.
+
+    Args:
+        home: its database and log lie in `home/prefect`.
+        port: where a server of our own listens on loopback; by default a free port.
+
+    Raises:
+        ServerError: it did not answer in time, or ended.
+    """
+    if address := os.environ.get("PREFECT_API_URL"):
+        yield address
+        return
+    port = port or _free_port()
+    address = f"http://127.0.0.1:{port}/api"
+    log = home / "prefect" / "server.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=_end_with_parent if sys.platform == "linux" else None,
+        )
+    try:
+        _wait_until_healthy(process, address, log)
+        os.environ["PREFECT_API_URL"] = address
+        yield address
+    finally:
+        os.environ.pop("PREFECT_API_URL", None)
+        _end(process)
+
+
+def _wait_until_healthy(process: subprocess.Popen[bytes], address: str, log: Path) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise ServerError(f"the Prefect server ended with status {process.returncode}; its log is {log}")
+        with contextlib.suppress(httpx.HTTPError):
+            httpx.get(f"{address}/health", timeout=2).raise_for_status()
+            return
+        time.sleep(0.2)
+    raise ServerError(f"the Prefect server did not answer at {address} in {_START_SECONDS:g} s; see {log}")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _end_with_parent() -> None:
+    """In the child, before it starts: be killed with the parent, so that a hard-killed run leaves no server."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

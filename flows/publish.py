@@ -1,0 +1,76 @@
+"""Export, publication and promotion as Prefect tasks. The work is in `flows.steps`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from prefect import get_run_logger, runtime, task
+from prefect.artifacts import create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+
+from flows.progress import step_progress
+from flows.steps.datasets import Dataset
+from flows.steps.promotion import promote_release
+from flows.steps.publishing import export_step, publish_step
+from flows.steps.release_contents import Lineage
+from flows.steps.training_state import prune_training
+from models.recipe import Recipe
+from service.release.channels import Channels
+from service.release.home import Home
+from service.release.manifest import Manifest
+
+_KEEP_UNUSED = timedelta(days=7)
+
+
+@task(cache_policy=NO_CACHE)
+def export_onnx(dataset: Dataset, recipe: Recipe, stack: Path, home: Path) -> Path:
+    """Encoder and decoder as ONNX, checked against torch."""
+    with step_progress("export") as report:
+        folder = export_step(dataset, recipe, stack, home)
+        report(1, 1, "encoder and decoder agree with torch")
+    return folder
+
+
+@task(cache_policy=NO_CACHE)
+def publish_release(dataset: Dataset, recipe: Recipe, exported: Path, home: Path) -> str:
+    """Measure what was exported and publish it as a release; its version."""
+    now = datetime.now(UTC)
+
+    def lineage(space: str) -> Lineage:
+        return Lineage(
+            version=f"{now:%Y%m%d-%H%M%S}-{space[:8]}",
+            created=now.isoformat(timespec="seconds"),
+            parent=Channels(Home(home)).read().champion,
+            flow_run=str(runtime.flow_run.id) if runtime.flow_run.id else None,
+        )
+
+    with step_progress("publish") as report:
+        manifest = publish_step(dataset, recipe, exported, Home(home), lineage)
+        report(1, 1, manifest.version)
+    create_markdown_artifact(_summary(manifest), key="release", description=manifest.version)
+    for name in prune_training(home, now=now, unused_for=_KEEP_UNUSED):
+        get_run_logger().info("removed training state that nobody used for %s: %s", _KEEP_UNUSED, name)
+    return manifest.version
+
+
+@task(cache_policy=NO_CACHE)
+def promote_champion(version: str, home: Path) -> None:
+    """Make a release the champion, once its files and its golden batch have been checked."""
+    with step_progress("promote") as report:
+        who = f"flow run {runtime.flow_run.name}"
+        state = promote_release(Home(home), version, who=who, why="retrained")
+        report(1, 1, f"champion {state.champion}")
+
+
+def _summary(manifest: Manifest) -> str:
+    lines = [
+        f"# Release {manifest.version}",
+        "",
+        "| metric | value | unit | split | rows |",
+        "|---|---|---|---|---|",
+        *(f"| {m.name} | {m.value:.5g} | {m.unit} | {m.split} | {m.rows} |" for m in manifest.metrics),
+        "",
+        f"Space `{manifest.space_id}`, data `{manifest.data.fingerprint[:16]}`, parent {manifest.parent or 'none'}.",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,53 @@
+"""The whole way from a source to a champion, as one flow that reads as its steps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from prefect import flow
+
+from flows.prepare import prepare
+from flows.publish import export_onnx, promote_champion, publish_release
+from flows.steps.datasets import PrepareSettings
+from flows.train import fine_tune_stack, pretrain_layer, scale_rows
+from models.recipe import Recipe
+
+
+@flow(name="retrain")
+def retrain(
+    recipe: Recipe,
+    source: str = "auto",
+    home: Path = Path(".manifold"),
+    data_folder: Path = Path("data"),
+    skip_bad: bool = False,
+    label_column: str | None = None,
+    promote: bool = True,
+) -> str:
+    """Learn from a source, publish a release, and make it the champion.
+
+    Args:
+        recipe: what to train.
+        source: `auto`, `mnist`, `fashion-mnist`, `digits`, or a path.
+        home: `MANIFOLD_HOME`.
+        data_folder: where public datasets lie or are downloaded to.
+        skip_bad: drop bad rows and columns, and count them, instead of refusing.
+        label_column: the column of a table that holds labels.
+        promote: make the release the champion.
+
+    Returns:
+        The version of the release.
+    """
+    # The split has a seed of its own: another training seed is judged on the same rows.
+    settings = PrepareSettings(skip_bad=skip_bad, label_column=label_column)
+    dataset = prepare(source, home=home, data_folder=data_folder, settings=settings)
+    rows = scale_rows(dataset, recipe, home)
+    layers: list[Path] = []
+    for number in range(1, len(recipe.layers) + 1):
+        below = layers[-1] if layers else rows
+        layers.append(pretrain_layer(dataset, recipe, number, below, home))
+    stack = fine_tune_stack(dataset, recipe, rows, layers, home)
+    exported = export_onnx(dataset, recipe, stack, home)
+    version = publish_release(dataset, recipe, exported, home)
+    if promote:
+        promote_champion(version, home)
+    return version

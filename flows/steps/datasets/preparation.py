@@ -1,0 +1,172 @@
+"""Source in, dataset on disk out: the steps in order, and nothing half-made is ever seen."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from filelock import FileLock
+
+from flows.steps.datasets.choosing import choose_source
+from flows.steps.datasets.collecting import collect
+from flows.steps.datasets.dataset import Dataset, open_dataset
+from flows.steps.datasets.fingerprint import fingerprint_of
+from flows.steps.datasets.record import RECORD_FILE, SPLITS, DatasetRecord, PrepareSettings, Statistics
+from flows.steps.datasets.screening import screen
+from flows.steps.datasets.source import Layout, Progress, Source
+from flows.steps.datasets.splitting import Splits, split_rows, without_duplicates
+from flows.steps.datasets.writing import write_splits
+from flows.steps.errors import BadDataError, DatasetError
+from flows.steps.validation import DUPLICATES, TOO_FEW_ROWS, Findings, Problem, ValidationReport
+from service.release.atomic import remove_folder, replace_folder
+
+_WORKSHOP = ".preparing-"
+
+
+def prepare_dataset(
+    source: str,
+    *,
+    home: Path,
+    data_folder: Path,
+    settings: PrepareSettings,
+    on_progress: Progress | None = None,
+) -> Dataset:
+    """Turn a source into arrays on disk with a frozen split, statistics and a fingerprint, or find it done.
+
+    Arguments:
+        source: `auto`, `mnist`, `fashion-mnist`, `digits`, or the path of a folder of images, of a `.npy`,
+            `.npz`, `.parquet` or `.csv` file, or of a folder of `.parquet` or `.csv` parts.
+        home: the dataset appears in `home/datasets/<fingerprint>/`.
+        data_folder: where public datasets lie or are downloaded to, in torchvision's layout.
+        settings: split, checks, labels.
+        on_progress: called with (what is done, done so far, in all); what it raises stops the preparation.
+
+    The built-in datasets train out of the box: copies across their splits (FashionMNIST has some) are kept as
+    they were published, so that figures compare with everybody's, and counted as `tolerated` in the record.
+
+    Raises:
+        SourceError: there is no such source, or it is truncated or of a kind that is not read.
+        BadDataError: the rows have problems, all of them in its report. With `skip_bad` only those that
+            cannot be dropped: too few rows, an empty folder.
+        DatasetError: the dataset cannot be written.
+    """
+    report_progress = on_progress or _unheard
+    chosen = choose_source(source, data_folder, settings.label_column, report_progress)
+    fingerprint = fingerprint_of(chosen.source, settings, report_progress)
+    folder = home / "datasets" / fingerprint
+    notes = chosen.notes
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        # One preparation at a time in one home: a second one of the same source finds the work done.
+        with FileLock(folder.parent / ".lock"):
+            if folder.exists():
+                try:
+                    return _reused(folder, settings, notes)
+                except DatasetError as error:
+                    notes = (*notes, f"prepared again, as it could not be used: {error}")
+            _prepare(chosen.source, folder, settings, report_progress)
+    except OSError as error:
+        raise DatasetError(f"{folder}: cannot be written: {error.strerror or error}; nothing of it is left") from error
+    return replace(open_dataset(folder), notes=notes)
+
+
+def _reused(folder: Path, settings: PrepareSettings, notes: tuple[str, ...]) -> Dataset:
+    dataset = open_dataset(folder)
+    rows = sum(dataset.record.rows.values())
+    if rows < settings.minimum_rows:
+        raise DatasetError(f"{folder}: has {rows} rows, expected at least {settings.minimum_rows}")
+    note = f"nothing has changed: the dataset {folder.name} is used as it is"
+    return replace(dataset, reused=True, notes=(*notes, note))
+
+
+def _prepare(source: Source, folder: Path, settings: PrepareSettings, on_progress: Progress) -> None:
+    for left_by_a_killed_run in folder.parent.glob(f"{_WORKSHOP}*"):
+        shutil.rmtree(left_by_a_killed_run)
+    with tempfile.TemporaryDirectory(prefix=_WORKSHOP, dir=folder.parent) as workshop:
+        staging = Path(workshop, "dataset")
+        staging.mkdir()
+        _build(source, folder.name, Path(workshop, "rows.raw"), staging, settings, on_progress)
+        if folder.exists():
+            remove_folder(folder, aside=Path(workshop, "unusable"))
+        replace_folder(staging, folder)
+
+
+def _build(
+    source: Source,
+    fingerprint: str,
+    raw_file: Path,
+    staging: Path,
+    settings: PrepareSettings,
+    on_progress: Progress,
+) -> None:
+    findings = Findings()
+    reading = source.read(findings)
+    collected = collect(reading, raw_file, on_progress)
+    screened = screen(collected, reading, findings, on_progress)
+    first_test_row = len(collected.rows) - reading.official_test if reading.official_test else None
+    splits = split_rows(screened.rows, settings, first_test_row)
+    unique = without_duplicates(splits, screened.digests, reading.locate, findings)
+    splits = splits if source.built_in else unique
+    columns = screened.columns
+    width = None if columns is None else len(columns)
+    _demand_enough(splits, width, settings, findings)
+    dropped, tolerated = _judge(source, settings, findings)
+    files, statistics = write_splits(staging, collected, splits, columns, reading.layout, on_progress)
+    names = reading.layout.columns
+    record = DatasetRecord(
+        source=source.name,
+        kind=reading.layout.kind,
+        shape=reading.layout.shape if width is None else (width,),
+        dtype=reading.layout.dtype,
+        value_range=_value_range(reading.layout, statistics),
+        columns=None if names is None or columns is None else tuple(names[column] for column in columns),
+        label_names=collected.label_names,
+        rows={split: len(splits[split]) for split in SPLITS},
+        statistics=statistics,
+        dropped=dropped,
+        tolerated=tolerated,
+        settings=settings,
+        fingerprint=fingerprint,
+        files=files,
+    )
+    (staging / RECORD_FILE).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def _demand_enough(splits: Splits, width: int | None, settings: PrepareSettings, findings: Findings) -> None:
+    good = 0 if width == 0 else sum(len(rows) for rows in splits.values())
+    empty = [split for split in SPLITS if not len(splits[split])]
+    if good < settings.minimum_rows:
+        findings.add(TOO_FEW_ROWS, f"expected at least {settings.minimum_rows}", count=good)
+    elif empty:
+        findings.add(TOO_FEW_ROWS, f"none is left for {' and '.join(empty)}", count=good)
+
+
+def _judge(source: Source, settings: PrepareSettings, findings: Findings) -> tuple[dict[str, int], dict[str, int]]:
+    tolerated: list[Problem] = []
+    dropped: list[Problem] = []
+    fatal: list[Problem] = []
+    for problem in findings.problems():
+        if source.built_in and problem.kind is DUPLICATES:
+            tolerated.append(problem)
+        elif settings.skip_bad and problem.kind.droppable:
+            dropped.append(problem)
+        else:
+            fatal.append(problem)
+    if fatal:
+        # What would be dropped is told as well: it is often the reason for what cannot be.
+        raise BadDataError(ValidationReport(source.name, tuple(fatal + dropped)))
+    return _counts(dropped), _counts(tolerated)
+
+
+def _counts(problems: list[Problem]) -> dict[str, int]:
+    return {problem.kind.name: problem.count for problem in problems}
+
+
+def _value_range(layout: Layout, statistics: Statistics) -> tuple[float, float]:
+    return layout.value_range or (min(statistics.minimum), max(statistics.maximum))
+
+
+def _unheard(_what: str, _done: int, _total: int) -> None:
+    """Nobody asked for progress."""

@@ -1,0 +1,42 @@
+"""What can go wrong in a flow, as one tree. A message is a line: which field, what came, what is expected.
+
+FlowError
+└── DatasetError            a dataset on disk is missing, truncated, changed, or cannot be written
+    ├── SourceError         what was named as the source cannot be read as one
+    │   └── DownloadError   a mirror answered and then failed: trying again may help
+    └── BadDataError        the source was read, and its rows cannot be trained on; carries the report
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flows.steps.validation import ValidationReport
+
+
+class FlowError(Exception):
+    """The root: whatever a flow or one of its steps refuses to do, with the reason as its text."""
+
+
+class DatasetError(FlowError):
+    """A dataset on disk is missing, truncated, changed, or could not be written."""
+
+
+class SourceError(DatasetError):
+    """The source does not exist, is truncated, or is of a kind that is not read."""
+
+
+class DownloadError(SourceError):
+    """A public dataset could not be fetched although something answered."""
+
+
+class BadDataError(DatasetError):
+    """The data has problems that must be mended or dropped before training; `report` lists all of them."""
+
+    def __init__(self, report: ValidationReport) -> None:
+        super().__init__(report)
+        self.report = report
+
+    def __str__(self) -> str:
+        return self.report.as_text()

@@ -1,0 +1,113 @@
+"""Encoder and decoder as ONNX, each one file, checked against torch."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from jaxtyping import Float32
+from torch import nn
+
+from flows.steps.errors import FlowError
+from models.encoder_decoder import Decoder, Encoder
+from models.preprocessing import Preprocessing
+from models.stack import Stack
+from service.sessions import open_session, run_session
+
+OPSET = 20
+_CHECKED_BATCHES = (1, 7)
+# In the data's own units, for data of up to 8 bits; float32 has 24 bits, so wider data is allowed more.
+_LARGEST_DIFFERENCE = 1e-4
+_RANGE_OF_8_BITS = 256.0
+
+
+class ExportError(FlowError):
+    """An exported graph is not what torch computes; nothing of it is kept."""
+
+
+def export_networks(
+    preprocessing: Preprocessing, stack: Stack, rows: Float32[np.ndarray, "rows ..."], folder: Path
+) -> float:
+    """Write `encoder.onnx` and `decoder.onnx`, and compare them with torch at batch 1 and 7.
+
+    Args:
+        preprocessing: becomes part of both graphs.
+        stack: trained, on the CPU.
+        rows: at least 7 real rows in the data's own units, to compare with.
+        folder: where the files go.
+
+    Returns:
+        The largest difference of a reconstruction, in the data's own units.
+
+    Raises:
+        ExportError: a graph differs from torch by more than 1e-4 (more for data beyond 8 bits).
+    """
+    encoder, decoder = Encoder(preprocessing, stack).eval(), Decoder(preprocessing, stack).eval()
+    inner = [f"code_{depth}" for depth in range(1, len(stack.pairs))]
+    x = torch.from_numpy(rows[:2].copy())
+    with torch.no_grad():
+        z = encoder(x)[0]
+    _export(encoder, x, "x", ["z", *inner], folder / "encoder.onnx")
+    _export(decoder, z, "z", ["x"], folder / "decoder.onnx")
+    return max(_compare(encoder, decoder, rows[:size], folder) for size in _CHECKED_BATCHES)
+
+
+def _export(module: nn.Module, example: torch.Tensor, name: str, outputs: list[str], path: Path) -> None:
+    with _quiet_exporter():
+        program = torch.onnx.export(
+            module,
+            (example,),
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=[name],
+            output_names=outputs,
+            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            external_data=False,
+            verbose=False,
+        )
+    if program is None:
+        raise ExportError(f"{path.name}: torch exported nothing")
+    model = program.model_proto
+    # Traces of the machine that exported, of no use to a reader, and different each time.
+    for node in model.graph.node:
+        del node.metadata_props[:]
+    del model.graph.metadata_props[:]
+    onnx.checker.check_model(model, full_check=True)
+    path.write_bytes(model.SerializeToString(deterministic=True))
+
+
+def _compare(encoder: Encoder, decoder: Decoder, rows: Float32[np.ndarray, "rows ..."], folder: Path) -> float:
+    with torch.no_grad():
+        z = encoder(torch.from_numpy(rows.copy()))[0]
+        rebuilt = decoder(z).numpy()
+    code = run_session(open_session(folder / "encoder.onnx", "cpu", 1), "x", "z", rows)
+    answer = run_session(open_session(folder / "decoder.onnx", "cpu", 1), "z", "x", code)
+    for what, found, expected in (("encoder", code, z.numpy()), ("decoder", answer, rebuilt)):
+        largest = float(np.abs(found - expected).max())
+        allowed = _LARGEST_DIFFERENCE * max(1.0, float(np.ptp(expected)) / _RANGE_OF_8_BITS)
+        # Written so that NaN fails.
+        if not largest <= allowed:
+            raise ExportError(
+                f"{what}.onnx differs from torch by {largest:.3g} at batch {len(rows)}, {allowed:.3g} is allowed"
+            )
+    return float(np.abs(answer - rebuilt).max())
+
+
+@contextmanager
+def _quiet_exporter() -> Iterator[None]:
+    """The exporter's own notes are about its insides; what matters is checked afterwards."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

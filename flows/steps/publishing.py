@@ -1,0 +1,71 @@
+"""From trained weights to a published release."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from flows.steps.datasets import Dataset
+from flows.steps.onnx_export import export_networks
+from flows.steps.release_contents import Lineage, complete_release, draw_figures, space_of
+from flows.steps.training import load_stack, preprocessing_of
+from flows.steps.training_state import WEIGHTS_FILE, finished, state_key
+from models.recipe import Recipe
+from service.release.home import Home
+from service.release.manifest import Manifest
+from service.release.store import ReleaseStore
+
+_CHECKED_ROWS = 7
+
+LineageOf = Callable[[str], Lineage]
+"""What the caller knows of a release, given its space."""
+
+
+def export_step(dataset: Dataset, recipe: Recipe, stack_folder: Path, home: Path) -> Path:
+    """Encoder and decoder as ONNX, checked against torch, in a folder beside the training's own.
+
+    Raises:
+        ExportError: a graph is not what torch computes.
+        TrainingStateError: the weights are missing or damaged.
+    """
+
+    def make(folder: Path) -> None:
+        stack = load_stack(dataset, recipe, stack_folder)
+        rows = dataset.rows("test")[:_CHECKED_ROWS].astype(np.float32)
+        export_networks(preprocessing_of(dataset, recipe), stack, rows, folder)
+        shutil.copyfile(stack_folder / WEIGHTS_FILE, folder / WEIGHTS_FILE)
+
+    # The stack's name stands for data, recipe and weights.
+    return finished(home, state_key("onnx", {"stack": stack_folder.name}), make)[0]
+
+
+def publish_step(dataset: Dataset, recipe: Recipe, exported: Path, home: Home, lineage: LineageOf) -> Manifest:
+    """Measure the exported graphs, add all that a release holds, and publish it whole.
+
+    Args:
+        dataset: what was learned from.
+        recipe: what was trained.
+        exported: the folder of the graphs.
+        home: where releases lie.
+        lineage: gives version, time, parent and flow run for a space.
+
+    Raises:
+        PublishError: the disk refused; nothing of the release is left.
+    """
+    store = ReleaseStore(home)
+    with store.draft() as draft:
+        shutil.copytree(exported, draft, dirs_exist_ok=True)
+        scale = error_scale(dataset, recipe)
+        known = lineage(space_of(draft / "encoder.onnx"))
+        manifest = complete_release(draft, dataset, recipe, scale, known)
+        draw_figures(draft, manifest, dataset)
+        return store.publish(draft, manifest)
+
+
+def error_scale(dataset: Dataset, recipe: Recipe) -> tuple[float, ...]:
+    """What one unit of reconstruction error is: the scale that the network itself learned in."""
+    scale = preprocessing_of(dataset, recipe).scale.reshape(-1)
+    return tuple(float(value) for value in scale)

@@ -1,0 +1,97 @@
+"""Where training keeps what it has finished: folders named by what they were made from.
+
+A folder appears by a rename, so one that exists is complete. Killed anywhere and started again, a run finds the
+folders of all that it had finished. See docs/decisions/0004.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from flows.steps.errors import FlowError
+from service.release.atomic import folder_in_one_step
+
+WEIGHTS_FILE = "weights.safetensors"
+_FORMAT = 1
+
+
+class TrainingStateError(FlowError):
+    """The result of a finished step cannot be read; the message names the folder to remove."""
+
+
+def state_key(step: str, made_from: dict[str, Any]) -> str:
+    """The name of a step's folder: the same for the same inputs, libraries and format.
+
+    Args:
+        step: a short name for people.
+        made_from: all that the result depends on, JSON-able.
+    """
+    described = {
+        "format": _FORMAT,
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+    } | made_from
+    digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
+    return f"{step}-{digest[:24]}"
+
+
+def finished(home: Path, key: str, make: Callable[[Path], None]) -> tuple[Path, bool]:
+    """The folder of a step, made now unless it is there.
+
+    Args:
+        home: `MANIFOLD_HOME`.
+        key: from `state_key`.
+        make: writes the step's files into the folder it is given.
+
+    Returns:
+        The folder, and whether it was there already.
+    """
+    folder = home / "training" / key
+    if folder.is_dir():
+        # Used just now: pruning keeps what is in use.
+        os.utime(folder)
+        return folder, True
+    with folder_in_one_step(folder) as draft:
+        make(draft)
+    return folder, False
+
+
+def save_weights(state: dict[str, torch.Tensor], folder: Path) -> None:
+    """Write a state as `weights.safetensors`."""
+    save_file({name: tensor.contiguous() for name, tensor in state.items()}, folder / WEIGHTS_FILE)
+
+
+def load_weights(folder: Path) -> dict[str, torch.Tensor]:
+    """Read a state back.
+
+    Raises:
+        TrainingStateError: the file is missing or damaged.
+    """
+    try:
+        return load_file(folder / WEIGHTS_FILE)
+    except (OSError, SafetensorError) as error:
+        raise TrainingStateError(f"{folder / WEIGHTS_FILE}: {error}; remove {folder} and start again") from error
+
+
+def prune_training(home: Path, *, now: datetime, unused_for: timedelta) -> list[str]:
+    """Remove the folders that no run has used for so long; their names."""
+    oldest = (now - unused_for).timestamp()
+    stale = [
+        folder
+        for folder in sorted((home / "training").glob("*"))
+        if folder.is_dir() and folder.stat().st_mtime < oldest
+    ]
+    for folder in stale:
+        shutil.rmtree(folder)
+    return [folder.name for folder in stale]

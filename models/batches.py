@@ -1,0 +1,38 @@
+"""Arrays with many rows, which may lie on disk, a chunk at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Shaped
+from torch import Tensor
+
+Rows = Float32[np.ndarray, "_ ..."]
+AnyRows = Shaped[np.ndarray, "_ ..."]
+
+_CHUNK = 4096
+
+
+def chunks(rows: AnyRows) -> Iterator[tuple[slice, Rows]]:
+    """Where each chunk lies, and a float32 copy of it, which torch may share."""
+    for start in range(0, len(rows), _CHUNK):
+        place = slice(start, min(start + _CHUNK, len(rows)))
+        yield place, np.array(rows[place], dtype=np.float32)
+
+
+def map_rows(
+    function: Callable[[Tensor], Tensor], rows: AnyRows, out: Rows, device: torch.device | str = "cpu"
+) -> None:
+    """Write `function` of all rows into `out`, without gradients.
+
+    Args:
+        function: from (batch, *shape) to (batch, *other shape), each row by itself, on `device`.
+        rows: (n, *shape); may be memory-mapped.
+        out: float32 (n, *other shape); may be memory-mapped.
+        device: where to compute.
+    """
+    with torch.no_grad():
+        for place, chunk in chunks(rows):
+            out[place] = function(torch.from_numpy(chunk).to(device)).cpu().numpy()

@@ -1,0 +1,190 @@
+"""What to train: the one validated description.
+
+A `Recipe` is a flow's parameter (its JSON schema is the form on Prefect's page), a YAML file in `recipes/`,
+and what `--set corruption.level=0.25` changes. It decides everything that the trained weights depend on,
+apart from the data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError, model_validator
+
+from models.errors import RecipeError
+from models.recipe_errors import Fault, cross_field_error, explain
+from models.recipe_parts import (
+    Activation,
+    Contraction,
+    Convolution,
+    Corruption,
+    Dense,
+    FineTuning,
+    Layer,
+    Loss,
+    Optimiser,
+    Part,
+    Pretraining,
+    Scaling,
+    Training,
+)
+from models.recipe_settings import apply_settings
+
+__all__ = [
+    "Activation",
+    "Contraction",
+    "Convolution",
+    "Corruption",
+    "Dense",
+    "FineTuning",
+    "Layer",
+    "Optimiser",
+    "Pretraining",
+    "Recipe",
+    "RecipeError",
+    "Training",
+    "apply_settings",
+    "code_activation",
+    "layer_loss",
+    "layer_recipe",
+    "parse_recipe",
+    "reconstruction_activation",
+]
+
+Kind = Literal["ae", "sae", "dae", "sdae", "scae", "cae"]
+
+
+class Recipe(Part):
+    """What to train. Everything but the data that the weights depend on."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", description="a name for people; changes no weight")
+    kind: Kind = Field(
+        description="ae: plain; dae: denoising; sae, sdae: the same, stacked (at least two layers); "
+        "scae: stochastic contraction; cae: analytic contraction"
+    )
+    layers: tuple[Layer, ...] = Field(
+        min_length=1,
+        max_length=32,
+        description="from the input to the bottleneck, convolutions first; an integer is a dense width",
+    )
+    activation: Literal["sigmoid", "tanh", "relu"] = Field(
+        default="sigmoid", description="of every code but the bottleneck, in encoder and decoder"
+    )
+    code_activation: Activation = Field(default="sigmoid", description="of the bottleneck")
+    output_activation: Literal["sigmoid", "linear"] = Field(
+        default="sigmoid", description="of the reconstruction; sigmoid keeps it inside the range"
+    )
+    tied_weights: bool = Field(default=False, description="decoder weights are the encoder's, transposed")
+    loss: Loss = Field(
+        default="squared_error",
+        description="summed over features; layers whose input leaves [0, 1] take squared_error",
+    )
+    scaling: Scaling = Field(default="range", description="range: to [0, 1]; standard: to mean 0 and deviation 1")
+    corruption: Corruption = Field(default=Corruption(), description="dae and sdae: of every layer's input")
+    contraction: Contraction = Field(default=Contraction(), description="scae and cae: of every layer's code")
+    pretraining: Pretraining = Field(default=Pretraining(), description="greedy training, layer by layer")
+    fine_tuning: FineTuning = Field(default=FineTuning(), description="of the whole stack; 0 epochs: none")
+    seed: int = Field(default=0, ge=0, le=2**32 - 1, description="of initial weights, order of rows, and noise")
+
+    @model_validator(mode="after")
+    def _fields_agree(self) -> Recipe:
+        faults = [*_layer_faults(self), *_loss_faults(self), *_kind_faults(self)]
+        if self.pretraining.epochs == 0 and self.fine_tuning.epochs == 0:
+            faults.append(Fault("pretraining.epochs", 0, "at least 1 where fine_tuning.epochs is 0"))
+        if self.fine_tuning.corrupt and self.corruption.kind == "none":
+            faults.append(Fault("fine_tuning.corrupt", True, "false where corruption.kind is none"))
+        if faults:
+            raise cross_field_error(faults)
+        return self
+
+
+def _layer_faults(recipe: Recipe) -> list[Fault]:
+    faults = []
+    if recipe.kind in {"sae", "sdae"} and len(recipe.layers) < 2:
+        faults.append(Fault("layers", len(recipe.layers), f"at least 2 layers where kind is {recipe.kind}"))
+    kinds = [layer.kind for layer in recipe.layers]
+    faults.extend(
+        Fault(f"layers.{index}.kind", kind, "dense after a dense layer")
+        for index, kind in enumerate(kinds)
+        if kind == "convolution" and "dense" in kinds[:index]
+    )
+    return faults
+
+
+def _loss_faults(recipe: Recipe) -> list[Fault]:
+    faults = []
+    if recipe.loss == "binary_cross_entropy" and recipe.output_activation != "sigmoid":
+        allowed = "sigmoid where loss is binary_cross_entropy"
+        faults.append(Fault("output_activation", recipe.output_activation, allowed))
+    if recipe.loss == "binary_cross_entropy" and recipe.scaling != "range":
+        faults.append(Fault("scaling", recipe.scaling, "range where loss is binary_cross_entropy"))
+    if recipe.output_activation == "sigmoid" and recipe.scaling == "standard":
+        faults.append(Fault("output_activation", "sigmoid", "linear where scaling is standard"))
+    return faults
+
+
+def _kind_faults(recipe: Recipe) -> list[Fault]:
+    faults = []
+    contraction = {"scae": "stochastic", "cae": "analytic"}.get(recipe.kind, "none")
+    if recipe.contraction.kind != contraction:
+        faults.append(Fault("contraction.kind", recipe.contraction.kind, f"{contraction} where kind is {recipe.kind}"))
+    denoising = recipe.kind in {"dae", "sdae"}
+    if denoising and recipe.corruption.kind == "none":
+        allowed = f"masking, gaussian or salt_and_pepper where kind is {recipe.kind}"
+        faults.append(Fault("corruption.kind", "none", allowed))
+    if not denoising and recipe.corruption.kind != "none":
+        faults.append(Fault("corruption.kind", recipe.corruption.kind, f"none where kind is {recipe.kind}"))
+    return faults
+
+
+def parse_recipe(mapping: Mapping[str, Any]) -> Recipe:
+    """The validated recipe that a mapping describes.
+
+    Raises:
+        RecipeError: with one line a wrong field: its dotted path, the value that came, what is allowed.
+    """
+    try:
+        return Recipe.model_validate(mapping)
+    except ValidationError as error:
+        raise RecipeError(explain(error, Recipe)) from error
+
+
+def code_activation(recipe: Recipe, index: int) -> Activation:
+    """The activation of layer `index`'s code."""
+    return recipe.code_activation if index == len(recipe.layers) - 1 else recipe.activation
+
+
+def reconstruction_activation(recipe: Recipe, index: int) -> Activation:
+    """The activation of layer `index`'s reconstruction: the data's for the first, else the code's below."""
+    return recipe.output_activation if index == 0 else recipe.activation
+
+
+def layer_loss(recipe: Recipe, index: int) -> Loss:
+    """The loss of layer `index`: cross-entropy only where its input lies in [0, 1]."""
+    return recipe.loss if index == 0 or recipe.activation == "sigmoid" else "squared_error"
+
+
+def layer_recipe(recipe: Recipe, index: int) -> dict[str, Any]:
+    """Exactly what the greedy training of layer `index` depends on, besides its input rows; JSON-able.
+
+    Two recipes that agree here and on the layers below give the same weights for this layer.
+
+    Args:
+        index: from 0 (next to the data) to `len(recipe.layers) - 1` (the bottleneck).
+    """
+    described: dict[str, Any] = {
+        "index": index,
+        "layer": recipe.layers[index].model_dump(mode="json"),
+        "code_activation": code_activation(recipe, index),
+        "output_activation": reconstruction_activation(recipe, index),
+        "tied_weights": recipe.tied_weights,
+        "loss": layer_loss(recipe, index),
+        "corruption": recipe.corruption.model_dump(mode="json"),
+        "contraction": recipe.contraction.model_dump(mode="json"),
+        "pretraining": recipe.pretraining.model_dump(mode="json"),
+        "seed": recipe.seed,
+    }
+    if index == 0:
+        described["scaling"] = recipe.scaling
+    return described

@@ -1,0 +1,88 @@
+"""A density over codes. Autoencoders have no prior: one is fitted afterwards (Ghosh et al. 2020)."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float32
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.mixture import GaussianMixture
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it ships no types
+
+from models.errors import ShapeError
+
+_ROWS = 10_000
+_SIZES = (1, 4, 12, 32)
+_ITERATIONS = 30
+
+
+@dataclass(frozen=True)
+class Density:
+    """A Gaussian mixture. A sample is `means[k] + cholesky[k] @ e`, with k drawn by `weights` and e standard
+    normal.
+
+    weights: (k,), positive, sum 1. means: (k, d). cholesky: (k, d, d), lower triangular roots of the
+    covariances. fitted_rows: how many codes it was fitted to.
+    """
+
+    weights: Float32[np.ndarray, " k"]
+    means: Float32[np.ndarray, "k d"]
+    cholesky: Float32[np.ndarray, "k d d"]
+    fitted_rows: int
+
+
+def fit_density(codes: Float32[np.ndarray, "rows d"], seed: int) -> Density:
+    """A Gaussian mixture with full covariances, of the size that the Bayesian information criterion prefers.
+
+    Args:
+        codes: (n, d), n at least 2; may be memory-mapped. Of more than 10,000 rows, 10,000 are drawn.
+        seed: for the draw and for where the fit starts.
+
+    Raises:
+        ShapeError: fewer than 2 rows.
+    """
+    if len(codes) < 2:
+        raise ShapeError(f"{len(codes)} codes came; a density expects at least 2")
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(codes))[:_ROWS])
+    sample = np.asarray(codes[chosen], dtype=np.float64)
+    mean, spread = sample.mean(0), sample.std(0)
+    # Fitted to deviations of 1, so that the floor under the variances means the same for every code; a unit
+    # that never moves is only centred.
+    spread = np.where(spread > 0, spread, 1.0)
+    # On one thread: the products are so small that handing them out costs several times what it saves.
+    with threadpool_limits(1):
+        mixture = _best_mixture(((sample - mean) / spread).astype(np.float32), seed)
+    roots = np.linalg.cholesky(mixture.covariances_.astype(np.float64))
+    return Density(
+        weights=mixture.weights_.astype(np.float32),
+        means=(mixture.means_ * spread + mean).astype(np.float32),
+        cholesky=(roots * spread[:, None]).astype(np.float32),
+        fitted_rows=len(sample),
+    )
+
+
+def _best_mixture(sample: Float32[np.ndarray, "rows d"], seed: int) -> GaussianMixture:
+    rows, size = sample.shape
+    # A component that has fewer rows than dimensions fits nothing but its floor.
+    possible = [components for components in _SIZES if components == 1 or components * (size + 1) <= rows]
+    best, lowest = None, float("inf")
+    for components in possible:
+        mixture = _fit(sample, components, seed)
+        criterion = float(mixture.bic(sample))
+        if best is not None and criterion >= lowest:
+            # It has turned: larger mixtures cost more time and are worse.
+            break
+        best, lowest = mixture, criterion
+    return best
+
+
+def _fit(sample: Float32[np.ndarray, "rows d"], components: int, seed: int) -> GaussianMixture:
+    mixture = GaussianMixture(
+        components, max_iter=_ITERATIONS, tol=5e-3, reg_covar=1e-4, init_params="k-means++", random_state=seed
+    )
+    with warnings.catch_warnings():
+        # One that is still moving is judged by the criterion like the others.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return mixture.fit(sample)

@@ -1,0 +1,152 @@
+"""Which release is live: it follows the champion channel, and never takes what it has not tried.
+
+The channel's file is looked at every `poll_seconds`. A new champion is verified (every sha256), loaded, made
+to reproduce its golden batch and warmed; only then does it take the place of the live one, by one assignment.
+Requests that were checked against the old one finish on it. One that fails leaves the old one in place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from service.errors import NotReadyError
+from service.metrics import Metrics
+from service.release.channels import Channels
+from service.release.errors import ReleaseError
+from service.release.integrity import verify_release
+from service.release.manifest import Manifest
+from service.release.store import ReleaseStore
+from service.runtime import ModelError, Runtime
+from service.settings import Settings
+
+# Below BentoML's own logger, whose handlers and format a served process has.
+logger = logging.getLogger("bentoml.manifold")
+
+# A champion that failed may have been half copied, or the disk away for a moment.
+_RETRY_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Live:
+    """The release that answers. A request holds the one it was checked against until its end."""
+
+    release: str
+    manifest: Manifest
+    runtime: Runtime
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why the champion of the channel is not the live release."""
+
+    release: str | None
+    message: str
+
+
+class Champion:
+    """Follows the champion channel.
+
+    Args:
+        settings: home, device, threads and how often to look.
+        metrics: told which release is live, and of each failure.
+
+    Attributes:
+        failure: why the named champion is not live, or None.
+    """
+
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        self._channels = Channels(settings.at)
+        self._store = ReleaseStore(settings.at)
+        self._live: Live | None = None
+        self._seen: tuple[int, ...] | None = None
+        self._looked = False
+        self._retry_at: float | None = None
+        self.failure: Failure | None = None
+
+    @property
+    def is_live(self) -> bool:
+        """Whether any release answers."""
+        return self._live is not None
+
+    def live(self) -> Live:
+        """The release that answers now.
+
+        Raises:
+            NotReadyError: none yet; the message says why and which command makes one.
+        """
+        live = self._live
+        if live is not None:
+            return live
+        if self.failure is not None:
+            raise NotReadyError(f"the champion cannot be served: {self.failure.message}")
+        if self._looked:
+            raise NotReadyError(f"no champion yet in {self._settings.home}: `manifold train` makes one")
+        raise NotReadyError("the champion is being loaded")
+
+    async def follow(self) -> None:
+        """Look, for ever; runs as a task beside the requests."""
+        while True:
+            await asyncio.to_thread(self.look)
+            await asyncio.sleep(self._settings.poll_seconds)
+
+    def look(self) -> None:
+        """Look once at the channel, and take its champion if it is another one and proves good."""
+        mark = self._mark()
+        due = self._retry_at is not None and time.monotonic() >= self._retry_at
+        if self._looked and mark == self._seen and not due:
+            return
+        # Taken before the file is read: a move in between is seen the next time.
+        self._seen = mark
+        named: str | None = None
+        try:
+            named = self._channels.read().champion
+            self._take(named)
+        except (ReleaseError, ModelError, OSError) as error:
+            self._fail(named, str(error))
+        self._looked = True
+
+    def _mark(self) -> tuple[int, ...] | None:
+        try:
+            status = self._channels.path.stat()
+        except OSError:
+            return None
+        return status.st_mtime_ns, status.st_ino, status.st_size
+
+    def _take(self, named: str | None) -> None:
+        before = self._live
+        if named is not None and (before is None or before.release != named):
+            live = self._load(named)
+            self._live = live
+            logger.info(
+                "release %s is live on %s (before: %s)",
+                named,
+                live.runtime.device,
+                before.release if before else "none",
+            )
+            self._metrics.live(named, live.manifest.space_id, live.runtime.device)
+        self.failure = None
+        self._retry_at = None
+
+    def _load(self, version: str) -> Live:
+        folder = self._store.folder(version)
+        manifest = verify_release(folder)
+        runtime = Runtime.load(folder, manifest, device=self._settings.device, threads=self._settings.threads)
+        runtime.reproduce_golden()
+        # The golden batch warmed the batched shape; most requests are single rows.
+        runtime.reconstruct(np.zeros((1, *manifest.input.shape), np.float32))
+        return Live(version, manifest, runtime)
+
+    def _fail(self, named: str | None, message: str) -> None:
+        failure = Failure(named, message)
+        if failure != self.failure:
+            logger.error("%s; %s", message, "the old release goes on" if self._live else "no release is live")
+        self.failure = failure
+        self._retry_at = time.monotonic() + _RETRY_SECONDS
+        self._metrics.load_failures.inc()

@@ -1,0 +1,111 @@
+"""Whether rows and options fit the live release; a refusal names the field, what came and what should."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from service.errors import InvalidValueError, WrongSpaceError
+from service.formats.json import too_many_rows
+from service.release.manifest import Manifest
+from service.sessions import Floats
+
+_LARGEST_SEED = 2**63 - 1
+
+
+def check_rows(array: npt.NDArray[Any], field: str, shape: tuple[int, ...], max_rows: int) -> Floats:
+    """An array of numbers -> float32 rows (batch, *shape), in memory of their own where they were not.
+
+    Raises:
+        InvalidValueError: no rows, another shape, or a value that is not finite in float32.
+        TooLargeError: more than `max_rows`.
+    """
+    if array.shape[1:] != shape or array.ndim == 0:
+        if array.shape == (0,):
+            raise InvalidValueError(f"{field}: an empty batch came, at least one row expected", field=field)
+        expected = ", ".join(["batch", *map(str, shape)])
+        raise InvalidValueError(f"{field}: shape {array.shape} came, ({expected}) expected", field=field)
+    if len(array) == 0:
+        raise InvalidValueError(f"{field}: an empty batch came, at least one row expected", field=field)
+    if len(array) > max_rows:
+        raise too_many_rows(field, len(array), max_rows)
+    with np.errstate(over="ignore"):
+        rows = np.ascontiguousarray(array, dtype=np.float32)
+    finite = np.isfinite(rows)
+    if not finite.all():
+        index = tuple(int(place) for place in np.argwhere(~finite)[0])
+        where = field + "".join(f"[{place}]" for place in index)
+        raise InvalidValueError(f"{where}: {array[index]} came, finite float32 numbers expected", field=field)
+    return rows
+
+
+def check_answers(answers: Floats, field: str) -> Floats:
+    """Answers as they are.
+
+    Raises:
+        InvalidValueError: one is not finite: the values of `field` were too large for the network.
+    """
+    if not np.isfinite(answers).all():
+        row = int(np.argwhere(~np.isfinite(answers))[0][0])
+        raise InvalidValueError(f"{field}[{row}]: values too large, the answer is not finite", field=field)
+    return answers
+
+
+def check_depth(value: Any, manifest: Manifest) -> int | None:
+    """The depth asked for: None for the code z, else 1 up to the layer before it.
+
+    Raises:
+        InvalidValueError: no such layer.
+    """
+    layers = len(manifest.code.layers)
+    if value is None:
+        return None
+    depth = check_whole(value, "depth", 1, layers)
+    return None if depth == layers else depth
+
+
+def space_at(manifest: Manifest, depth: int | None) -> str:
+    """The space of the code at a depth: an inner code is another coordinate system than z."""
+    return manifest.space_id if depth is None else f"{manifest.space_id}/depth-{depth}"
+
+
+def check_space(value: Any, space: str) -> None:
+    """Nothing, if the request names no space or the live one.
+
+    Raises:
+        InvalidValueError: it is no text.
+        WrongSpaceError: the live release's space is another one.
+    """
+    if value is None:
+        return
+    if not isinstance(value, str):
+        raise InvalidValueError(f"space: {value!r:.40} came, text expected", field="space")
+    if value != space:
+        raise WrongSpaceError(f"space: {value:.80} came, the live release's is {space}", field="space")
+
+
+def check_seed(value: Any) -> int:
+    """A seed, 0 and up.
+
+    Raises:
+        InvalidValueError: it is no such number.
+    """
+    return check_whole(value, "seed", 0, _LARGEST_SEED)
+
+
+def check_whole(value: Any, field: str, least: int, most: int) -> int:
+    """A whole number from `least` to `most`, which may come as text from a query string.
+
+    Raises:
+        InvalidValueError: it is something else.
+    """
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
+        value = int(value)
+    if type(value) is not int or not least <= value <= most:
+        came = str(value) if isinstance(value, int | float) else repr(value)
+        raise InvalidValueError(
+            f"{field}: {came:.40} came, a whole number from {least} to {most} expected", field=field
+        )
+    return value

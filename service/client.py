@@ -1,0 +1,209 @@
+"""A client for Python programs: arrays in, arrays out, npy on the wire.
+
+    with ManifoldClient("http://localhost:3000") as manifold:
+        embedding = manifold.embed(rows)
+
+It needs numpy and httpx only.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+
+_NPY = "application/x-npy"
+_ROWS_PER_REQUEST = 1024
+# A champion that changes this often while one input is sent is no accident.
+_ROUNDS = 5
+# How often a full queue is tried again.
+_PATIENCE = 10
+
+
+class ServiceError(Exception):
+    """The service refused, or could not be reached.
+
+    Attributes:
+        code: as the service names it, or "unreachable", "champion_changed".
+        message: one plain line.
+        field: the part of the request that it is about, or None.
+        status: the HTTP status, or None where there was no answer.
+    """
+
+    def __init__(self, code: str, message: str, field: str | None = None, status: int | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.field = field
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """Codes (rows, code size), the space they are in, and the release that made them all."""
+
+    codes: Floats
+    space: str
+    release: str
+
+
+@dataclass(frozen=True)
+class Samples:
+    """New rows (count, *shape) and their codes, with the space and the release."""
+
+    rows: Floats
+    codes: Floats
+    space: str
+    release: str
+
+
+class ManifoldClient:
+    """Talks to one service. Inputs of any length are cut into requests; the answer is always of one release.
+
+    Args:
+        url: the service's address, for example "http://localhost:3000".
+        timeout: seconds to wait for one answer.
+    """
+
+    def __init__(self, url: str, *, timeout: float = 60.0) -> None:
+        self._http = httpx.Client(base_url=url, timeout=timeout)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def embed(self, rows: npt.ArrayLike, *, depth: int | None = None, space: str | None = None) -> Embedding:
+        """Rows -> codes.
+
+        Args:
+            rows: (batch, *shape), in the data's own units.
+            depth: the code of this greedy layer, counted from 1; by default the last, the code z.
+            space: the space expected; the service refuses where its own is another.
+
+        Raises:
+            ServiceError: the service refused or could not be reached.
+        """
+        codes, space_found, release = self._in_one_release("/v1/embed", rows, {"depth": depth, "space": space})
+        return Embedding(codes, space_found, release)
+
+    def generate(self, codes: npt.ArrayLike, *, space: str | None = None) -> Floats:
+        """Codes (batch, code size) -> rows (batch, *shape), in data units. Raises as `embed` does."""
+        return self._in_one_release("/v1/generate", codes, {"space": space})[0]
+
+    def reconstruct(self, rows: npt.ArrayLike) -> Floats:
+        """Rows -> rows, through the code; (batch, *shape) in and out. Raises as `embed` does."""
+        return self._in_one_release("/v1/reconstruct", rows, {})[0]
+
+    def sample(self, count: int = 64, seed: int = 0) -> Samples:
+        """Draw new rows; the same seed and release give the same rows. Raises as `embed` does."""
+        answer = self._send("POST", "/v1/sample", json={"count": count, "seed": seed}).json()
+        x, z = (np.asarray(answer[name], dtype=np.float32) for name in ("x", "z"))
+        return Samples(x, z, answer["space"], answer["release"])
+
+    def sample_png(self, count: int = 64, seed: int = 0) -> bytes:
+        """The same new rows as `sample` draws, as one PNG grid. Raises as `embed` does; rows must be images."""
+        return self._send(
+            "POST", "/v1/sample", json={"count": count, "seed": seed}, headers={"Accept": "image/png"}
+        ).content
+
+    def generate_png(self, codes: npt.ArrayLike) -> bytes:
+        """The rows that codes decode to, in one request, as one PNG grid. Raises as `sample_png` does."""
+        headers = {"Content-Type": _NPY, "Accept": "image/png"}
+        return self._send("POST", "/v1/generate", content=_to_npy(np.asarray(codes)), headers=headers).content
+
+    def models(self) -> dict[str, Any]:
+        """What is live and what the channels name, as `GET /v1/models` says it. Raises as `embed` does."""
+        answer: dict[str, Any] = self._send("GET", "/v1/models").json()
+        return answer
+
+    def wait_until_ready(self, timeout: float = 30.0) -> None:
+        """Return as soon as a release is live.
+
+        Raises:
+            ServiceError: it did not get ready in `timeout` seconds; the message is the service's last word.
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            try:
+                self._send("GET", "/readyz")
+            except ServiceError as error:
+                if time.monotonic() >= deadline:
+                    raise
+                if error.status not in (None, 503):
+                    raise
+            else:
+                return
+            time.sleep(0.1)
+
+    def _in_one_release(self, path: str, rows: npt.ArrayLike, options: Mapping[str, Any]) -> tuple[Floats, str, str]:
+        array = np.asarray(rows)
+        count = len(array) if array.ndim else 1
+        starts = range(0, max(count, 1), _ROWS_PER_REQUEST)
+        params = {name: value for name, value in options.items() if value is not None}
+        for _ in range(_ROUNDS):
+            parts: list[Floats] = []
+            origins: set[tuple[str, str]] = set()
+            for start in starts:
+                part = array[start : start + _ROWS_PER_REQUEST] if len(starts) > 1 else array
+                answer = self._send(
+                    "POST",
+                    path,
+                    content=_to_npy(part),
+                    params=params,
+                    headers={"Content-Type": _NPY, "Accept": _NPY},
+                )
+                origins.add((answer.headers["X-Manifold-Space"], answer.headers["X-Manifold-Release"]))
+                if len(origins) > 1:
+                    break
+                parts.append(np.load(io.BytesIO(answer.content), allow_pickle=False))
+            if len(origins) == 1:
+                space, release = origins.pop()
+                return np.concatenate(parts), space, release
+        raise ServiceError("champion_changed", f"the champion changed {_ROUNDS} times while {count} rows were sent")
+
+    def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
+        for _ in range(_PATIENCE):
+            try:
+                answer = self._http.request(method, path, **request)
+            except httpx.HTTPError as error:
+                raise ServiceError("unreachable", f"{self._http.base_url}: {error}") from error
+            if answer.status_code != 429:
+                break
+            time.sleep(float(answer.headers.get("Retry-After", "1")))
+        if answer.is_success:
+            return answer
+        raise _refusal(answer)
+
+
+def _to_npy(array: npt.NDArray[Any]) -> bytes:
+    if array.dtype.hasobject:
+        raise ServiceError("invalid_value", "rows of different lengths, or values that are no numbers")
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _refusal(answer: httpx.Response) -> ServiceError:
+    try:
+        error = answer.json()["error"]
+        return ServiceError(error["code"], error["message"], error["field"], answer.status_code)
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError):
+        return ServiceError("unknown", f"status {answer.status_code}: {answer.text:.200}", None, answer.status_code)

@@ -1,0 +1,127 @@
+"""What can be wrong with a request, and the one table that says it in HTTP.
+
+RequestError                 a request that cannot be answered as asked
+├── MalformedError           the body is not what its content type says
+├── UnknownModelError        no such release or alias
+├── WrongSpaceError          the code belongs to another coordinate system than the live release's
+├── TooLargeError            more bytes or rows than the service accepts
+├── UnsupportedTypeError     a content type, content encoding or answer type that is not spoken
+├── InvalidValueError        well-formed, but of the wrong shape or value
+├── QueueFullError           too many rows wait already
+├── NotReadyError            no release is live yet
+└── DeadlineError            the answer would have come too late
+
+Errors of releases (`service.release.errors`) and of models (`service.sessions`) know no HTTP either; they are
+in the table below too.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import orjson
+from starlette.responses import Response
+
+from service.release.errors import ReleaseError, UnknownReleaseError
+from service.sessions import ModelError
+
+
+class RequestError(Exception):
+    """The base; `message` is one plain line for the client, `field` the part of the request it is about."""
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = field
+
+
+class MalformedError(RequestError):
+    """The body is not what its content type says."""
+
+
+class UnknownModelError(RequestError):
+    """No such release or alias."""
+
+
+class WrongSpaceError(RequestError):
+    """The code belongs to another coordinate system than the live release's."""
+
+
+class TooLargeError(RequestError):
+    """More bytes or rows than the service accepts."""
+
+
+class UnsupportedTypeError(RequestError):
+    """A content type, content encoding or answer type that is not spoken."""
+
+
+class InvalidValueError(RequestError):
+    """Well-formed, but of the wrong shape or value."""
+
+
+class QueueFullError(RequestError):
+    """Too many rows wait already."""
+
+
+class NotReadyError(RequestError):
+    """No release is live yet."""
+
+
+class DeadlineError(RequestError):
+    """The answer would have come too late."""
+
+
+Answerable = RequestError | ReleaseError | ModelError
+ANSWERABLE: Final = (RequestError, ReleaseError, ModelError)
+
+# The first that fits counts.
+_STATUS: Final[tuple[tuple[type[Exception], int], ...]] = (
+    (MalformedError, 400),
+    (UnknownModelError, 404),
+    (UnknownReleaseError, 404),
+    (WrongSpaceError, 409),
+    (TooLargeError, 413),
+    (UnsupportedTypeError, 415),
+    (InvalidValueError, 422),
+    (QueueFullError, 429),
+    (NotReadyError, 503),
+    (DeadlineError, 504),
+    (ReleaseError, 503),
+    (ModelError, 503),
+)
+
+CODES: Final = {
+    400: "malformed",
+    404: "not_found",
+    405: "method_not_allowed",
+    409: "wrong_space",
+    413: "too_large",
+    415: "unsupported_type",
+    422: "invalid_value",
+    429: "queue_full",
+    500: "internal",
+    503: "not_ready",
+    504: "deadline",
+}
+
+# What a full queue or a service that is not ready says; both may be over in a moment.
+RETRY_AFTER: Final = {429: "1", 503: "1"}
+
+
+def error_response(error: Answerable) -> Response:
+    """The answer to a request that ended in `error`."""
+    status = next(status for kind, status in _STATUS if isinstance(error, kind))
+    field = error.field if isinstance(error, RequestError) else None
+    return shaped_response(status, str(error), field)
+
+
+def shaped_response(status: int, message: str, field: str | None = None) -> Response:
+    """An error in the one shape: `{"error": {"code", "message", "field"}}`."""
+    headers = {"Retry-After": RETRY_AFTER[status]} if status in RETRY_AFTER else None
+    return Response(shaped_body(status, message, field), status, headers, "application/json")
+
+
+def shaped_body(status: int, message: str, field: str | None = None) -> bytes:
+    """The body of an error; a status that the table lacks takes the code of its hundred."""
+    code = CODES.get(status) or CODES[500 if status >= 500 else 400]
+    return orjson.dumps({"error": {"code": code, "message": message, "field": field}})

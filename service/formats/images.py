@@ -1,0 +1,84 @@
+"""Images: one PNG, JPEG or WebP is one row; many rows go out as one PNG grid."""
+
+from __future__ import annotations
+
+import io
+import math
+import warnings
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, UnidentifiedImageError
+
+from service.errors import InvalidValueError, MalformedError, UnsupportedTypeError
+from service.release.manifest import Input
+from service.sessions import Floats
+
+MEDIA_TYPES = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP"}
+
+# Only what cannot be misread: alpha has no place in the row, 16 bits have another range.
+_MODES = {1: ("1", "L"), 3: ("RGB", "P", "L", "1")}
+
+
+def read(body: bytes, media_type: str, expected: Input, field: str) -> npt.NDArray[Any]:
+    """One image -> one row, (1, height, width) or (1, height, width, 3), values 0 to 255.
+
+    The size that the file declares is checked before a single pixel is unpacked.
+
+    Raises:
+        UnsupportedTypeError: the live release's rows are no images.
+        InvalidValueError: another size or colour mode than the release's rows have.
+        MalformedError: it is no such image, or damaged.
+    """
+    height, width, channels = _size(expected)
+    kind = MEDIA_TYPES[media_type]
+    try:
+        # A bomb is refused below by its size; pillow's warning of it would only be noise.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(io.BytesIO(body), formats=[kind])
+        if image.size != (width, height):
+            raise InvalidValueError(
+                f"{field}: an image of {image.width} × {image.height} came, {width} × {height} expected",
+                field=field,
+            )
+        if image.mode not in _MODES[channels]:
+            raise InvalidValueError(
+                f"{field}: an image of mode {image.mode} came, {' or '.join(_MODES[channels])} expected",
+                field=field,
+            )
+        pixels = np.asarray(image.convert("L" if channels == 1 else "RGB"))
+    except (UnidentifiedImageError, Image.DecompressionBombError) as error:
+        raise MalformedError(f"body: not a {kind} image that can be read", field="body") from error
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        raise MalformedError(f"body: a damaged {kind} image: {error}", field="body") from error
+    return pixels[np.newaxis]
+
+
+def write_grid(rows: Floats, described: Input) -> bytes:
+    """Rows (batch, *shape) -> one PNG, as square a grid as fits, row by row, black between.
+
+    Raises:
+        UnsupportedTypeError: the live release's rows are no images.
+    """
+    height, width, channels = _size(described)
+    columns = math.ceil(math.sqrt(len(rows)))
+    lines = math.ceil(len(rows) / columns)
+    span = described.maximum - described.minimum or 1.0
+    grey = np.clip((rows - described.minimum) / span * 255.0, 0, 255).round().astype(np.uint8)
+    grid = np.zeros((lines * columns, height, width, channels), np.uint8)
+    grid[: len(rows)] = grey.reshape(-1, height, width, channels)
+    # (lines, columns, height, width, channels) -> (lines · height, columns · width, channels)
+    page = grid.reshape(lines, columns, height, width, channels).swapaxes(1, 2)
+    page = page.reshape(lines * height, columns * width, channels)
+    buffer = io.BytesIO()
+    Image.fromarray(page[..., 0] if channels == 1 else page).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _size(described: Input) -> tuple[int, int, int]:
+    if described.kind != "image":
+        raise UnsupportedTypeError(f"the live release's rows are vectors of {described.shape[0]} values, not images")
+    height, width = described.shape[:2]
+    return height, width, 3 if len(described.shape) == 3 else 1

@@ -1,0 +1,82 @@
+"""npy bodies (`application/x-npy`): the header is read by a pattern, and never evaluated or unpickled.
+
+The format is numpy's: `\\x93NUMPY`, two version bytes, the header's length, the header as a Python literal,
+the values (numpy.lib.format).
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from service.errors import InvalidValueError, MalformedError
+
+MEDIA_TYPE = "application/x-npy"
+
+_MAGIC = b"\x93NUMPY"
+_LONGEST_HEADER = 10_000
+_MOST_DIMENSIONS = 8
+_HEADER = re.compile(
+    r"\{\s*'descr':\s*(?P<descr>'[^']{1,16}'|\[.*\])\s*,\s*'fortran_order':\s*(?P<fortran>True|False)\s*,"
+    r"\s*'shape':\s*\((?P<shape>[\d,\s]{0,200})\)\s*,?\s*\}\s*",
+    re.DOTALL,
+)
+_NUMBER = re.compile(r"[<>=|]?(?:[iu][1248]|f[248])")
+
+
+def read(body: bytes, field: str) -> npt.NDArray[Any]:
+    """The array in an npy file; its values share the body's memory.
+
+    Raises:
+        MalformedError: it is no npy file, or its values are fewer or more than its header says.
+        InvalidValueError: it holds something else than numbers: objects, booleans, strings.
+    """
+    header, start = _header(body)
+    match = _HEADER.fullmatch(header)
+    if match is None:
+        raise MalformedError("body: the npy header is not one that numpy writes", field="body")
+    descr = match["descr"].strip("'")
+    if not _NUMBER.fullmatch(descr):
+        raise InvalidValueError(f"{field}: dtype {_dtype_name(descr)} came, integers or floats expected", field=field)
+    shape = tuple(int(size) for size in match["shape"].replace(",", " ").split() if len(size) < 16)
+    if len(shape) > _MOST_DIMENSIONS:
+        raise InvalidValueError(f"{field}: {len(shape)} dimensions came", field=field)
+    dtype = np.dtype(descr)
+    stated = math.prod(shape) * dtype.itemsize
+    if len(body) - start != stated:
+        raise MalformedError(
+            f"body: the npy header states {stated:,} bytes of values, {len(body) - start:,} came",
+            field="body",
+        )
+    values = np.frombuffer(body, dtype, offset=start)
+    return values.reshape(shape, order="F" if match["fortran"] == "True" else "C")
+
+
+def write(array: npt.NDArray[Any]) -> bytes:
+    """The bytes of an npy file, version 1.0."""
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _header(body: bytes) -> tuple[str, int]:
+    """The header's text, and where the values begin."""
+    if not body.startswith(_MAGIC) or len(body) < 12 or body[6] not in (1, 2, 3):
+        raise MalformedError("body: not an npy file", field="body")
+    # Version 1 has two bytes of length, 2 and 3 have four.
+    start = 10 if body[6] == 1 else 12
+    length = int.from_bytes(body[8:start], "little")
+    if length > _LONGEST_HEADER or start + length > len(body):
+        raise MalformedError(f"body: an npy header of {length:,} bytes is not there or too long", field="body")
+    return body[start : start + length].decode("latin-1"), start + length
+
+
+def _dtype_name(descr: str) -> str:
+    kinds = {"O": "object", "b": "boolean", "S": "bytes", "U": "string", "c": "complex", "[": "structured"}
+    name = descr.lstrip("<>=|")
+    return kinds.get(name[:1], name)

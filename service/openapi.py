@@ -1,0 +1,238 @@
+"""The OpenAPI 3.1 document of all routes: the mounted ones, BentoML's own, and the native endpoints."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from service.errors import CODES
+
+_Part = dict[str, Any]
+
+_NPY = "application/x-npy"
+_BINARY: Final[_Part] = {"type": "string", "format": "binary"}
+_ROWS: Final[_Part] = {
+    "type": "array",
+    "minItems": 1,
+    "description": "rows, (batch, *shape), in the data's own units; GET /v1/models/champion says the shape",
+    "items": {"type": "array", "items": {}},
+}
+_CODES: Final[_Part] = {
+    "type": "array",
+    "minItems": 1,
+    "description": "codes, (batch, code size)",
+    "items": {"type": "array", "items": {"type": "number"}},
+}
+_DEPTH: Final[_Part] = {
+    "type": "integer",
+    "minimum": 1,
+    "description": "the code of this greedy layer, counted from 1; by default the last, which is the code z",
+}
+_SPACE: Final[_Part] = {
+    "type": "string",
+    "description": "the space the client works in; another one than the live release's is answered 409",
+}
+_ORIGIN: Final[_Part] = {
+    "space": {"type": "string", "description": "the coordinate system of the codes"},
+    "release": {"type": "string", "description": "the release that answered"},
+}
+_ROWS_EXAMPLE: Final = [[0.0, 0.5, 1.0, 0.25]]
+_CODES_EXAMPLE: Final = [[0.12, -1.4]]
+_ORIGIN_EXAMPLE: Final = {"space": "space-1", "release": "20260101-120000-abcdef"}
+
+
+def openapi_document() -> _Part:
+    """The document; valid OpenAPI 3.1."""
+    embed = _post(
+        "embed", "Rows to codes", "x", _ROWS, _ROWS_EXAMPLE, {"depth": _DEPTH, "space": _SPACE},
+        _answer({"z": _CODES}, {"z": _CODES_EXAMPLE}), images_in=True,
+    )  # fmt: skip
+    generate = _post(
+        "generate", "Codes to rows", "z", _CODES, _CODES_EXAMPLE, {"space": _SPACE},
+        _answer({"x": _ROWS}, {"x": _ROWS_EXAMPLE}, png=True),
+    )  # fmt: skip
+    reconstruct = _post(
+        "reconstruct", "Rows to rows, through the code", "x", _ROWS, _ROWS_EXAMPLE, {"space": _SPACE},
+        _answer({"x": _ROWS}, {"x": _ROWS_EXAMPLE}, png=True), images_in=True,
+    )  # fmt: skip
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Manifold",
+            "version": "1",
+            "description": "Embeds rows on a learned manifold and generates rows from it.",
+        },
+        "servers": [{"url": "/"}],
+        "paths": {
+            "/v1/embed": {"post": embed},
+            "/v1/generate": {"post": generate},
+            "/v1/sample": {"post": _sample()},
+            "/v1/reconstruct": {"post": reconstruct},
+            "/v1/models": {"get": _get("models", "What is live, and what the channels name", "Models")},
+            "/v1/models/{release}": {"get": _model()},
+            "/embed": {"post": {**embed, "operationId": "native_embed", "tags": ["native"]}},
+            "/generate": {"post": {**generate, "operationId": "native_generate", "tags": ["native"]}},
+            "/livez": {"get": _probe("livez", "The process is alive")},
+            "/healthz": {"get": _probe("healthz", "The same as /livez")},
+            "/readyz": {"get": _probe("readyz", "A release is live and reproduced its golden batch")},
+            "/metrics": {"get": _probe("metrics", "Prometheus metrics")},
+            "/openapi.json": {"get": _get("openapi", "This document", "Any")},
+            "/docs.json": {"get": _get("docs", "This document", "Any")},
+            "/schema.json": {"get": _get("schema", "What BentoML's clients read", "Any")},
+            "/": {"get": _page()},
+        },
+        "components": {"schemas": _schemas(), "responses": _errors()},
+    }
+
+
+def _post(
+    operation: str,
+    summary: str,
+    field: str,
+    rows: _Part,
+    example: Any,
+    options: _Part,
+    answer: _Part,
+    *,
+    images_in: bool = False,
+) -> _Part:
+    body = {field: rows, **options}
+    content: _Part = {
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "required": [field],
+                "properties": body,
+                "additionalProperties": False,
+            },
+            "example": {field: example},
+        },
+        _NPY: {"schema": _BINARY},
+    }
+    if images_in:
+        content |= {f"image/{kind}": {"schema": _BINARY} for kind in ("png", "jpeg", "webp")}
+    return {
+        "operationId": operation,
+        "summary": summary,
+        "tags": ["v1"],
+        "parameters": [
+            {"name": name, "in": "query", "schema": schema, "description": "where the body is not JSON"}
+            for name, schema in options.items()
+        ],
+        "requestBody": {"required": True, "content": content},
+        "responses": {"200": answer, **_error_references(400, 409, 413, 415, 422, 429, 503, 504)},
+    }
+
+
+def _answer(properties: _Part, example: _Part, *, png: bool = False) -> _Part:
+    content: _Part = {
+        "application/json": {
+            "schema": {"type": "object", "properties": {**properties, **_ORIGIN}},
+            "example": {**example, **_ORIGIN_EXAMPLE},
+        },
+        _NPY: {"schema": _BINARY},
+    }
+    if png:
+        content["image/png"] = {"schema": _BINARY}
+    return {
+        "description": "The answer; by Accept, JSON where nothing is asked for",
+        "headers": {
+            "X-Manifold-Space": {"schema": {"type": "string"}},
+            "X-Manifold-Release": {"schema": {"type": "string"}},
+        },
+        "content": content,
+    }
+
+
+def _sample() -> _Part:
+    properties = {
+        "count": {"type": "integer", "minimum": 1, "default": 64},
+        "seed": {"type": "integer", "minimum": 0, "default": 0},
+    }
+    schema = {"type": "object", "properties": properties, "additionalProperties": False}
+    answer = _answer({"x": _ROWS, "z": _CODES}, {"x": _ROWS_EXAMPLE, "z": _CODES_EXAMPLE}, png=True)
+    return {
+        "operationId": "sample",
+        "summary": "New rows, drawn from the density fitted to the training codes",
+        "tags": ["v1"],
+        "requestBody": {"content": {"application/json": {"schema": schema, "example": {"count": 64, "seed": 0}}}},
+        "responses": {"200": answer, **_error_references(400, 413, 415, 422, 429, 503, 504)},
+    }
+
+
+def _get(operation: str, summary: str, schema: str) -> _Part:
+    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
+    responses = {"200": {"description": summary, "content": content}, **_error_references(503)}
+    return {"operationId": operation, "summary": summary, "responses": responses}
+
+
+def _model() -> _Part:
+    described = _get("model", "One release and its manifest", "Model")
+    parameter = {
+        "name": "release",
+        "in": "path",
+        "required": True,
+        "schema": {"type": "string"},
+        "description": "a version, or champion, previous, candidate",
+        "example": "champion",
+    }
+    return described | {
+        "parameters": [parameter],
+        "responses": described["responses"] | _error_references(404),
+    }
+
+
+def _probe(operation: str, summary: str) -> _Part:
+    content = {"text/plain": {"schema": {"type": "string"}}}
+    return {
+        "operationId": operation,
+        "summary": summary,
+        "responses": {"200": {"description": summary, "content": content}, **_error_references(503)},
+    }
+
+
+def _page() -> _Part:
+    content = {"text/html": {"schema": {"type": "string"}}}
+    responses = {"200": {"description": "HTML", "content": content}}
+    return {"operationId": "page", "summary": "A page for people", "responses": responses}
+
+
+def _error_references(*statuses: int) -> _Part:
+    return {str(status): {"$ref": f"#/components/responses/{CODES[status]}"} for status in statuses}
+
+
+def _errors() -> _Part:
+    content = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+    return {code: {"description": f"status {status}", "content": content} for status, code in CODES.items()}
+
+
+def _schemas() -> _Part:
+    text = {"type": "string"}
+    maybe = {"type": ["string", "null"]}
+    error = {
+        "type": "object",
+        "required": ["code", "message", "field"],
+        "properties": {"code": {"enum": sorted(CODES.values())}, "message": text, "field": maybe},
+    }
+    named: _Part = {
+        "release": text,
+        "aliases": {"type": "array", "items": text},
+        "live": {"type": "boolean"},
+    }
+    return {
+        "Any": {"type": "object"},
+        "Error": {"type": "object", "required": ["error"], "properties": {"error": error}},
+        "Model": {
+            "type": "object",
+            "properties": named | {"device": maybe, "space": text, "manifest": {"type": "object"}},
+        },
+        "Models": {
+            "type": "object",
+            "properties": {
+                "live": maybe,
+                "device": maybe,
+                "models": {"type": "array", "items": {"type": "object", "properties": named}},
+                "queue": {"type": "object"},
+                "failure": {"type": ["object", "null"]},
+            },
+        },
+    }

@@ -1,0 +1,50 @@
+"""The page at `/`: what is live and which routes there are. It loads nothing from anywhere."""
+
+from __future__ import annotations
+
+from html import escape
+
+from service.champion import Failure, Live
+
+_ROUTES = (
+    ("POST /v1/embed", "rows → codes"),
+    ("POST /v1/generate", "codes → rows; <code>Accept: image/png</code> draws them"),
+    ("POST /v1/sample", "new rows, drawn from the fitted density"),
+    ("POST /v1/reconstruct", "rows → rows, through the code"),
+    ("GET /v1/models", "what is live; <a href='/v1/models'>see</a>"),
+    ("GET /openapi.json", "every route, described; <a href='/openapi.json'>see</a>"),
+    ("GET /readyz, /livez, /metrics", "for those who keep it running"),
+)
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>Manifold</title>
+<link rel="icon" href="data:,">
+<style>
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 44rem; margin: 3rem auto; padding: 0 1rem; }}
+td {{ padding: .2rem 1rem .2rem 0; vertical-align: top; }}
+</style>
+<h1>Manifold</h1>
+<p>{state}</p>
+<table>{rows}</table>
+</html>
+"""
+
+
+def render(live: Live | None, failure: Failure | None) -> str:
+    """The page as HTML."""
+    if live is not None:
+        shape = " × ".join(map(str, live.manifest.input.shape))
+        state = (
+            f"Release <b>{escape(live.release)}</b> is live on {live.runtime.device}: "
+            f"{live.manifest.input.kind} rows of {shape}, codes of {live.manifest.code.size}, "
+            f"space {escape(live.manifest.space_id)}."
+        )
+    else:
+        state = "No release is live yet: <code>manifold train</code> makes one."
+    if failure is not None:
+        state += f" The champion {escape(str(failure.release))} cannot be served: {escape(failure.message)}"
+    rows = "".join(f"<tr><td><code>{route}</code></td><td>{does}</td></tr>" for route, does in _ROUTES)
+    return _PAGE.format(state=state, rows=rows)

@@ -1,0 +1,136 @@
+"""The routes: each is a function of a worker and a request; what can go wrong is answered in one place."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+from service import operations, page
+from service.errors import ANSWERABLE, DeadlineError, MalformedError, UnknownModelError, error_response
+from service.formats import json
+from service.openapi import openapi_document
+from service.operations import Worker
+from service.release.channels import Channels
+from service.release.errors import UnknownReleaseError
+from service.release.manifest import Manifest
+from service.release.store import ReleaseStore
+
+Operation = Callable[[Worker, Request], Awaitable[Response]]
+
+_ALIASES = ("champion", "previous", "candidate")
+
+
+async def answered(operation: Operation, worker: Worker, request: Request) -> Response:
+    """The operation's answer, or its error in the one shape; never later than the deadline."""
+    seconds = worker.settings.deadline_seconds
+    try:
+        async with asyncio.timeout(seconds):
+            return await operation(worker, request)
+    except ANSWERABLE as error:
+        return error_response(error)
+    except TimeoutError:
+        return error_response(DeadlineError(f"no answer within {seconds:g} s; send fewer rows at a time"))
+    except ClientDisconnect:
+        # Nobody is there to read it.
+        return error_response(MalformedError("the request ended before its body did"))
+
+
+async def models(worker: Worker, _request: Request) -> Response:
+    """What is live, which releases the channels name, how long the queue is, and what failed."""
+    state = Channels(worker.settings.at).read()
+    named = [version for alias in _ALIASES if (version := getattr(state, alias)) is not None]
+    live = worker.champion.live().release if worker.champion.is_live else None
+    versions = dict.fromkeys([*([live] if live else []), *named])
+    failure = worker.champion.failure
+    return _json(
+        {
+            "live": live,
+            "device": worker.champion.live().runtime.device if live else None,
+            "models": [{"release": v, "aliases": state.names(v), "live": v == live} for v in versions],
+            "queue": {
+                "waiting_rows": worker.batcher.queued_rows,
+                "max_rows": worker.settings.max_queued_rows,
+            },
+            "failure": None if failure is None else {"release": failure.release, "message": failure.message},
+        }
+    )
+
+
+async def model(worker: Worker, request: Request) -> Response:
+    """One release, by its version or an alias: its manifest, its aliases, and whether it answers."""
+    asked = request.path_params["release"]
+    state = Channels(worker.settings.at).read()
+    version = getattr(state, asked) if asked in _ALIASES else asked
+    if version is None:
+        raise UnknownModelError(f"no release is {asked} now", field="release")
+    live = worker.champion.live() if worker.champion.is_live else None
+    is_live = live is not None and live.release == version
+    manifest = live.manifest if live is not None and is_live else await _stored_manifest(worker, version)
+    return _json(
+        {
+            "release": version,
+            "aliases": state.names(version),
+            "live": is_live,
+            "device": live.runtime.device if live is not None and is_live else None,
+            "space": manifest.space_id,
+            "manifest": manifest.model_dump(mode="json"),
+        }
+    )
+
+
+async def _stored_manifest(worker: Worker, version: str) -> Manifest:
+    try:
+        return await asyncio.to_thread(ReleaseStore(worker.settings.at).manifest, version)
+    except UnknownReleaseError as error:
+        # The store's own message names a path of this machine.
+        raise UnknownModelError(f"no release {version:.80}; GET /v1/models lists some", field="release") from error
+
+
+async def index(worker: Worker, _request: Request) -> Response:
+    """A page for people: the routes, and what is live."""
+    live = worker.champion.live() if worker.champion.is_live else None
+    return HTMLResponse(page.render(live, worker.champion.failure))
+
+
+async def openapi(_worker: Worker, _request: Request) -> Response:
+    """The OpenAPI document of everything that is served here."""
+    return _json(openapi_document())
+
+
+async def metrics(worker: Worker, _request: Request) -> Response:
+    """All metrics, as Prometheus reads them."""
+    content = await asyncio.to_thread(worker.metrics.exposition)
+    return Response(content, headers={"Content-Type": worker.metrics.media_type})
+
+
+def routes() -> list[Route]:
+    """The routes beside BentoML's own."""
+    return [
+        _route("/v1/embed", operations.embed, "POST"),
+        _route("/v1/generate", operations.generate, "POST"),
+        _route("/v1/sample", operations.sample, "POST"),
+        _route("/v1/reconstruct", operations.reconstruct, "POST"),
+        _route("/v1/models", models, "GET"),
+        _route("/v1/models/{release}", model, "GET"),
+        _route("/openapi.json", openapi, "GET"),
+        # BentoML's document lacks mounted routes, and its page loads scripts of a third party.
+        _route("/docs.json", openapi, "GET"),
+        _route("/metrics", metrics, "GET"),
+        _route("/", index, "GET"),
+    ]
+
+
+def _route(path: str, operation: Operation, method: str) -> Route:
+    async def endpoint(request: Request) -> Response:
+        return await answered(operation, request.app.state.worker, request)
+
+    return Route(path, endpoint, methods=[method], name=f"{method} {path}")
+
+
+def _json(content: dict[str, Any]) -> Response:
+    return Response(json.write(content), media_type="application/json")

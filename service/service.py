@@ -1,0 +1,141 @@
+"""The BentoML service: wiring only. `bentoml serve` from the repository's root serves the champion."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any, Protocol
+
+# Only this exact word stops BentoML's telemetry.
+os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
+
+import bentoml
+from bentoml._internal.utils.analytics import usage_stats
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from service import operations
+from service.app import create_app
+from service.errors import NotReadyError
+from service.limits import BodyLimit
+from service.metrics import CountRequests, Metrics
+from service.native import CodesAnswer, CodesBody, RowsAnswer, RowsBody
+from service.one_shape import OneShape
+from service.operations import Worker
+from service.routes import Operation, answered
+from service.runtime import DeviceUnavailableError, resolve_device
+from service.settings import SettingsError, read_settings
+
+# Its command line has read the variable, and kept what it read, before it came to import us.
+usage_stats.do_not_track.cache_clear()
+
+try:
+    settings = read_settings()
+except SettingsError as error:
+    raise SystemExit(f"manifold: {error}") from error
+
+metrics = Metrics()
+app = create_app()
+
+
+class _Hook(Protocol):
+    """BentoML's decorators have no types of their own."""
+
+    def __call__(self, method: Callable[[Any], Awaitable[None]], /) -> Callable[[Any], Awaitable[None]]: ...
+
+
+class _Endpoint(Protocol):
+    def __call__(self, method: Callable[..., Awaitable[Response]], /) -> Any: ...
+
+
+_on_startup: _Hook = bentoml.on_startup
+_on_shutdown: _Hook = bentoml.on_shutdown
+_before_workers: Callable[[Callable[[], None]], Callable[[], None]] = bentoml.on_deployment
+_embed_endpoint: _Endpoint = bentoml.api(route="/embed", input_spec=RowsBody, output_spec=CodesAnswer)
+_generate_endpoint: _Endpoint = bentoml.api(route="/generate", input_spec=CodesBody, output_spec=RowsAnswer)
+
+
+@bentoml.service(
+    name="manifold",
+    description="Serves the encoder and the decoder of a learned manifold.",
+    workers=1,
+    # Ours (MANIFOLD_DEADLINE_SECONDS, at most an hour) comes first, and answers in our shape.
+    traffic={"timeout": 3700},
+    logging={"access": {"enabled": False}},
+    # Its labels are paths as clients write them; see service.metrics, which keeps /metrics.
+    metrics={"enabled": False},
+    envs=[
+        {"name": "OTEL_SDK_DISABLED", "value": "true"},
+        {"name": "BENTOML_DO_NOT_TRACK", "value": "True"},
+    ],
+)
+@bentoml.asgi_app(app, path="/")
+class Manifold:
+    """Embeds rows and generates rows with the champion release."""
+
+    def __init__(self) -> None:
+        self.worker = Worker.create(settings, metrics)
+        self._following: asyncio.Task[None] | None = None
+
+    @_before_workers
+    @staticmethod
+    def refuse_a_missing_device() -> None:
+        """End the server, before there are workers to respawn, where CUDA is demanded and not there."""
+        if settings.device != "cuda":
+            return
+        # In a process of its own: what CUDA allocates in this one would stay for the server's life.
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+            try:
+                process.submit(resolve_device, settings.device).result()
+            except DeviceUnavailableError as error:
+                raise SystemExit(f"manifold: {error}") from error
+
+    @_on_startup
+    async def start(self) -> None:
+        """Begin to follow the champion; the service answers 503 until the first one is live."""
+        app.state.worker = self.worker
+        self._following = asyncio.create_task(self.worker.champion.follow(), name="follow the champion")
+
+    @_on_shutdown
+    async def stop(self) -> None:
+        """Stop following, and end the batcher's thread."""
+        if self._following is not None:
+            self._following.cancel()
+        self.worker.batcher.close()
+
+    async def __is_ready__(self) -> bool:
+        try:
+            self.worker.champion.live()
+        except NotReadyError as error:
+            raise HTTPException(503, error.message) from error
+        return True
+
+    async def __is_alive__(self) -> bool:
+        # It follows for ever: where it ended, it broke, and only a new process follows again.
+        return self._following is not None and not self._following.done()
+
+    @_embed_endpoint
+    async def embed(self, ctx: bentoml.Context, **_declared: object) -> Response:
+        """Rows x to codes z; with depth, the code of that greedy layer, counted from 1."""
+        return await self._answer(operations.embed, ctx)
+
+    @_generate_endpoint
+    async def generate(self, ctx: bentoml.Context, **_declared: object) -> Response:
+        """Codes z to rows x, in the data's own units."""
+        return await self._answer(operations.generate, ctx)
+
+    async def _answer(self, operation: Operation, ctx: bentoml.Context) -> Response:
+        response = await answered(operation, self.worker, ctx.request)
+        # BentoML gives the response the status of its context.
+        ctx.response.status_code = response.status_code
+        return response
+
+
+# What the decorator makes of the class is BentoML's service. The first middleware is the outermost.
+bento: Any = Manifold
+bento.add_asgi_middleware(CountRequests, metrics=metrics)
+bento.add_asgi_middleware(OneShape)
+bento.add_asgi_middleware(BodyLimit, max_body_bytes=settings.max_body_bytes)

@@ -1,0 +1,155 @@
+"""ONNX Runtime's sessions: the one place that opens them, and that decides the device.
+
+ModelError
+├── DeviceUnavailableError   CUDA was asked for and is not really there
+├── ModelLoadError           a file is not what the manifest says, or ONNX Runtime cannot load it
+├── ModelRunError            ONNX Runtime failed while it ran, the device's memory being full for example
+└── GoldenMismatchError      this device does not reproduce the release's golden batch
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import functools
+import io
+import sys
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+Device = Literal["cuda", "cpu"]
+DeviceChoice = Literal["auto", "cuda", "cpu"]
+Floats = npt.NDArray[np.float32]
+
+# Rows of one ONNX Runtime call: what a large batch needs beside its own rows is bounded by this.
+_CHUNK_ROWS = 1024
+_CUDA = "CUDAExecutionProvider"
+_CPU = "CPUExecutionProvider"
+# y = Identity(x), as ONNX: enough to ask ONNX Runtime which device it really gets.
+_IDENTITY_MODEL = (
+    b'\x08\x08:3\n\x10\n\x01x\x12\x01y"\x08Identity\x12\x01gZ\r\n\x01x\x12\x08\n\x06\x08\x01\x12\x02\n\x00'
+    b"b\r\n\x01y\x12\x08\n\x06\x08\x01\x12\x02\n\x00B\x04\n\x00\x10\x11"
+)
+
+
+class ModelError(Exception):
+    """The base of all errors of the runtime; the message is one plain line for a person."""
+
+
+class DeviceUnavailableError(ModelError):
+    """CUDA was asked for and is not really there."""
+
+
+class ModelLoadError(ModelError):
+    """A file of the release is not what its manifest says, or ONNX Runtime cannot load it."""
+
+
+class ModelRunError(ModelError):
+    """ONNX Runtime failed while it ran, the device's memory being full for example."""
+
+
+class GoldenMismatchError(ModelError):
+    """This device does not reproduce the release's golden batch."""
+
+
+def resolve_device(choice: DeviceChoice) -> Device:
+    """The device that a session opened now would really get.
+
+    Raises:
+        DeviceUnavailableError: `choice` is "cuda" and ONNX Runtime does not get it.
+    """
+    return device_of(open_session(_IDENTITY_MODEL, choice, threads=1))
+
+
+def open_session(model: Path | bytes, device: DeviceChoice, threads: int) -> Any:
+    """A session of one ONNX graph.
+
+    Args:
+        model: its file, or its bytes.
+        device: "auto" takes CUDA where it is really there; "cuda" and "cpu" take that or raise.
+        threads: threads within one operator on the CPU.
+
+    Raises:
+        DeviceUnavailableError: `device` is "cuda" and ONNX Runtime does not get it.
+        ModelLoadError: it is no graph that ONNX Runtime can load.
+    """
+    # Imported here: processes that only read settings or schemas need not pay for it.
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    # Threads that spin between small batches take the processor from the event loop: p99 grew thirtyfold.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    providers: list[Any] = [_CPU]
+    # Without a driver, merely asking for CUDA prints errors.
+    if device != "cpu" and _cuda_driver_sees_a_device() and _CUDA in onnxruntime.get_available_providers():
+        _preload_cuda_libraries(onnxruntime)
+        # TF32 rounds to 10 bits: the golden batch would not be reproduced.
+        providers = [(_CUDA, {"use_tf32": "0"}), _CPU]
+    try:
+        session = onnxruntime.InferenceSession(
+            str(model) if isinstance(model, Path) else model, options, providers=providers, enable_fallback=0
+        )
+    except _onnxruntime_errors() as error:
+        raise ModelLoadError(f"ONNX Runtime cannot load {model!s}: {_first_line(error)}") from error
+    if device == "cuda" and device_of(session) != "cuda":
+        raise DeviceUnavailableError(
+            "device cuda was asked for, but ONNX Runtime gets none here; set MANIFOLD_DEVICE=auto or cpu, or "
+            "see that nvidia-smi lists a GPU and that onnxruntime-gpu[cuda,cudnn] is installed"
+        )
+    return session
+
+
+def device_of(session: Any) -> Device:
+    """The device a session got, which need not be the one it was asked for."""
+    return "cuda" if _CUDA in session.get_providers() else "cpu"
+
+
+@functools.cache
+def _onnxruntime_errors() -> tuple[type[Exception], ...]:
+    """ONNX Runtime's exceptions, which have no common base of their own."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    kinds = (value for value in vars(state).values() if isinstance(value, type))
+    return (RuntimeError, ValueError, *(kind for kind in kinds if issubclass(kind, Exception)))
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
+
+
+def _cuda_driver_sees_a_device() -> bool:
+    name = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
+    try:
+        driver = ctypes.CDLL(name)
+    except OSError:
+        return False
+    count = ctypes.c_int(0)
+    return driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0 and count.value > 0
+
+
+def _preload_cuda_libraries(onnxruntime: Any) -> None:
+    # It prints what it does not find; the session that is opened next says whether that mattered.
+    with contextlib.redirect_stdout(io.StringIO()):
+        if hasattr(onnxruntime, "preload_dlls"):
+            onnxruntime.preload_dlls()
+
+
+def run_session(session: Any, argument: str, output: str, rows: npt.ArrayLike) -> Floats:
+    """One output of a graph for rows (batch, ...), computed in chunks.
+
+    Raises:
+        ModelRunError: ONNX Runtime failed.
+    """
+    array = np.ascontiguousarray(rows, dtype=np.float32)
+    starts = range(0, max(len(array), 1), _CHUNK_ROWS)
+    try:
+        parts = [session.run([output], {argument: array[start : start + _CHUNK_ROWS]})[0] for start in starts]
+    except _onnxruntime_errors() as error:
+        raise ModelRunError(f"ONNX Runtime failed: {_first_line(error)}") from error
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)

@@ -1,0 +1,65 @@
+"""What can be set from outside, by environment variables `MANIFOLD_*`: read once, checked, frozen."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from service.release.home import Home
+from service.sessions import DeviceChoice
+
+_PREFIX = "MANIFOLD_"
+
+
+class SettingsError(Exception):
+    """An environment variable has a value that cannot be meant; the message is one line that names it."""
+
+
+class Settings(BaseSettings):
+    """The service's settings; each is an environment variable of the same name in capitals."""
+
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, env_ignore_empty=True)
+
+    home: Path = Field(default=Path(".manifold"), description="where releases and channels lie")
+    device: DeviceChoice = Field(
+        default="auto",
+        description="auto takes CUDA where it is really there; cuda takes it or refuses to start",
+    )
+    threads: int = Field(default=1, ge=1, le=256, description="threads within one operator on the CPU")
+    max_rows: int = Field(default=4096, ge=1, description="rows of one request")
+    max_queued_rows: int = Field(default=16_384, ge=1, description="rows that may wait; more are answered 429")
+    max_body_bytes: int = Field(default=64 * 2**20, ge=1, description="bytes of one request's body")
+    deadline_seconds: float = Field(
+        default=30.0, gt=0, le=3600, description="from a request's first byte to its answer; later is 504"
+    )
+    poll_seconds: float = Field(
+        default=0.25, gt=0, le=60, description="how often the service looks for a newly promoted champion"
+    )
+
+    @field_validator("home")
+    @classmethod
+    def _absolute(cls, home: Path) -> Path:
+        return home.absolute()
+
+    @property
+    def at(self) -> Home:
+        """The home as the release room knows it."""
+        return Home(self.home.absolute())
+
+
+@functools.cache
+def read_settings() -> Settings:
+    """The settings of this process; the environment is read at the first call only.
+
+    Raises:
+        SettingsError: a variable has a wrong value; the message names it, its value and what is allowed.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = _PREFIX + str(first["loc"][0]).upper()
+        raise SettingsError(f"{name}={first['input']!s}: {first['msg']}") from error

@@ -1,0 +1,194 @@
+"""The command line with wrong input: one plain line, a status that is not 0, and nothing lost."""
+
+from __future__ import annotations
+
+import resource
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from flows.steps.datasets import Dataset, open_dataset
+from service.release.channels import Channels
+from service.release.home import Home
+from service.release.store import ReleaseStore
+from tests.conftest import SMALL, Manifold, environment
+
+
+def refusal(result: subprocess.CompletedProcess[str]) -> str:
+    """What a refused command said, which is no traceback."""
+    assert result.returncode != 0
+    assert "Traceback" not in result.stdout + result.stderr
+    return result.stderr
+
+
+@pytest.fixture
+def copied_home(trained_home: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(trained_home, tmp_path / "home"))
+
+
+def only_dataset(home: Path) -> Dataset:
+    (folder,) = (path for path in (home / "datasets").iterdir() if path.is_dir())
+    return open_dataset(folder)
+
+
+@pytest.mark.parametrize(
+    ("setting", "named"),
+    [
+        ("corruption.levle=0.5", ["corruption.levle", "level"]),
+        ("corruption.level=1.5", ["corruption.level", "1.5", "below 1"]),
+        ("pretraining.epochs=ten", ["pretraining.epochs", "ten", "integer"]),
+        ("seed", ["seed", "="]),
+    ],
+)
+def test_a_wrong_setting_names_the_field_what_came_and_what_is_allowed(
+    manifold: Manifold, tmp_path: Path, setting: str, named: list[str]
+) -> None:
+    said = refusal(manifold("train", "--source", "digits", "--set", setting, home=tmp_path / "home"))
+    assert all(part in said for part in named), said
+    assert not (tmp_path / "home" / "datasets").exists()
+
+
+def test_an_unknown_recipe_names_those_there_are(manifold: Manifold, tmp_path: Path) -> None:
+    said = refusal(manifold("train", "--recipe", "vae", home=tmp_path / "home"))
+    assert "'vae' came" in said
+    assert "sdae" in said
+
+
+def test_a_setting_changes_what_is_trained(manifold: Manifold, trained_home: Path) -> None:
+    shown = manifold("releases", "show", "champion", "--json", home=trained_home)
+    assert '"width": 32' in shown.stdout
+
+
+def test_a_source_that_is_not_there_is_named(manifold: Manifold, tmp_path: Path) -> None:
+    said = refusal(manifold("train", "--source", "no/such/folder", home=tmp_path / "home"))
+    assert "no/such/folder" in said
+
+
+def test_bad_rows_are_reported_together_before_training(manifold: Manifold, tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).random((200, 4)).astype(np.float32)
+    rows[3, 1], rows[5, 2], rows[:, 3] = np.nan, np.inf, 7.0
+    np.save(tmp_path / "rows.npy", rows)
+    said = refusal(manifold("train", "--source", str(tmp_path / "rows.npy"), home=tmp_path / "home"))
+    assert all(word in said for word in ("NaN", "infinite", "constant", "--skip-bad")), said
+    assert not (tmp_path / "home" / "training").exists()
+    dropped = manifold("train", "--source", str(tmp_path / "rows.npy"), "--skip-bad", *SMALL, home=tmp_path / "home")
+    assert dropped.returncode == 0, dropped.stderr
+    manifest = ReleaseStore(Home(tmp_path / "home")).manifest(Channels(Home(tmp_path / "home")).read().champion or "")
+    assert manifest.input.shape == (3,)
+    assert sum(manifest.data.dropped.values()) == 3
+
+
+def test_a_truncated_dataset_is_prepared_again(manifold: Manifold, photos: Path, copied_home: Path) -> None:
+    truncated = only_dataset(copied_home).folder / "train.npy"
+    whole = truncated.read_bytes()
+    truncated.write_bytes(whole[:-1000])
+    result = manifold("train", "--source", str(photos), *SMALL, "--no-promote", home=copied_home)
+    assert result.returncode == 0, result.stderr
+    assert truncated.read_bytes() == whole
+
+
+def test_a_truncated_source_is_named_and_the_champion_stays(manifold: Manifold, copied_home: Path) -> None:
+    source = copied_home.parent / "rows.npy"
+    np.save(source, np.ones((500, 4), np.float32))
+    source.write_bytes(source.read_bytes()[:-100])
+    before = Channels(Home(copied_home)).read()
+    assert "rows.npy" in refusal(manifold("train", "--source", str(source), home=copied_home))
+    assert Channels(Home(copied_home)).read() == before
+
+
+def test_without_space_nothing_is_published_and_the_champion_stays(
+    trained_home: Path, copied_home: Path, photos: Path, prefect_api: str
+) -> None:
+    """Files cannot grow beyond 20 kB, as on a disk that is full: the reference sample is larger."""
+    before, versions = Channels(Home(copied_home)).read(), ReleaseStore(Home(copied_home)).versions()
+
+    def fill_the_disk() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+    result = subprocess.run(
+        [Path(sys.executable).with_name("manifold"), "train", "--source", str(photos), *SMALL],
+        env=environment(copied_home, prefect_api),
+        preexec_fn=fill_the_disk,
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    assert "not published" in refusal(result)
+    assert ReleaseStore(Home(copied_home)).versions() == versions
+    assert list(Home(copied_home).staging.iterdir()) == []
+    assert Channels(Home(copied_home)).read() == before
+
+
+def test_a_flipped_byte_keeps_a_release_from_promotion(manifold: Manifold, copied_home: Path) -> None:
+    (version,) = ReleaseStore(Home(copied_home)).versions()
+    encoder = ReleaseStore(Home(copied_home)).folder(version) / "encoder.onnx"
+    content = bytearray(encoder.read_bytes())
+    content[len(content) // 2] ^= 1
+    encoder.write_bytes(bytes(content))
+    assert "encoder.onnx has sha256" in refusal(manifold("releases", "promote", version, home=copied_home))
+    doctor = manifold("doctor", home=copied_home)
+    assert doctor.returncode == 1
+    assert "encoder.onnx" in doctor.stdout
+
+
+def test_an_unknown_release_names_those_there_are(manifold: Manifold, trained_home: Path) -> None:
+    (version,) = ReleaseStore(Home(trained_home)).versions()
+    assert version in refusal(manifold("releases", "promote", "20200101", home=trained_home))
+
+
+def test_a_rollback_needs_a_previous_champion(manifold: Manifold, trained_home: Path) -> None:
+    assert "no previous champion" in refusal(manifold("releases", "rollback", home=trained_home))
+
+
+def test_no_releases_yet_names_the_command_that_makes_one(manifold: Manifold, tmp_path: Path) -> None:
+    assert "manifold train" in manifold("releases", "list", home=tmp_path / "home").stdout
+
+
+def test_a_service_that_is_not_there_is_named(manifold: Manifold, tmp_path: Path) -> None:
+    np.save(tmp_path / "rows.npy", np.zeros((1, 4), np.float32))
+    url = "http://127.0.0.1:1"
+    assert url in refusal(manifold("embed", str(tmp_path / "rows.npy"), "--url", url, home=tmp_path / "home"))
+
+
+@pytest.mark.parametrize("content", [b"not rows", b""])
+def test_a_file_without_rows_is_named(manifold: Manifold, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "rows.npy").write_bytes(content)
+    assert "rows.npy" in refusal(manifold("embed", str(tmp_path / "rows.npy"), home=tmp_path / "home"))
+
+
+def test_a_file_of_objects_is_refused(manifold: Manifold, tmp_path: Path) -> None:
+    np.save(tmp_path / "rows.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    assert "numbers" in refusal(manifold("embed", str(tmp_path / "rows.npy"), home=tmp_path / "home"))
+
+
+@pytest.mark.parametrize("arguments", [(), ("--cron", "0 3 * * *", "--every", "60")])
+def test_a_schedule_needs_one_of_cron_and_every(manifold: Manifold, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    assert "one of --cron and --every" in refusal(manifold("schedule", *arguments, home=tmp_path / "home"))
+
+
+def test_a_wrong_cron_is_named_with_an_example(manifold: Manifold, tmp_path: Path) -> None:
+    said = refusal(manifold("schedule", "--cron", "every night", home=tmp_path / "home"))
+    assert "'every night' came" in said
+    assert "0 3 * * *" in said
+
+
+def test_the_doctor_says_what_is_installed_and_what_makes_a_champion(manifold: Manifold, tmp_path: Path) -> None:
+    result = manifold("doctor", home=tmp_path / "home")
+    assert result.returncode == 0, result.stdout
+    assert all(word in result.stdout for word in ("torch", "onnxruntime", "device", "manifold train"))
+
+
+def test_the_doctor_finds_the_champion_whole(manifold: Manifold, trained_home: Path) -> None:
+    assert "every file as published" in manifold("doctor", home=trained_home).stdout
+
+
+@pytest.mark.parametrize("command", ["train", "schedule", "serve", "embed", "generate", "doctor", "releases", "demo"])
+def test_each_command_explains_itself(manifold: Manifold, tmp_path: Path, command: str) -> None:
+    result = manifold(command, "--help", home=tmp_path / "home")
+    assert result.returncode == 0
+    assert "Usage" in result.stdout

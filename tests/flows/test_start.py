@@ -1,0 +1,14 @@
+"""What the command line imports before it has set what Prefect and torch read when they are imported."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.mark.parametrize("library", ["prefect", "torch", "bentoml", "onnxruntime", "sklearn"])
+def test_the_command_line_starts_without(library: str) -> None:
+    script = f"import sys, flows.command_line, flows.train_command; sys.exit({library!r} in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

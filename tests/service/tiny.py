@@ -1,0 +1,163 @@
+"""Tiny real releases: two small ONNX graphs, their numpy twins, and all else that a release must hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from service.release.channels import Channels
+from service.release.home import Home
+from service.release.manifest import (
+    Calibration,
+    Code,
+    CodeLayer,
+    Data,
+    Density,
+    Golden,
+    Input,
+    Latent,
+    Manifest,
+    Reference,
+)
+from service.release.store import ReleaseStore
+
+
+@dataclass(frozen=True)
+class Tiny:
+    """A tiny network in numpy, the same as its ONNX: tanh(x W1), then W2; decoded by W3."""
+
+    shape: tuple[int, ...]
+    inner: np.ndarray[Any, np.dtype[np.float32]]
+    outer: np.ndarray[Any, np.dtype[np.float32]]
+    back: np.ndarray[Any, np.dtype[np.float32]]
+
+    @classmethod
+    def of_seed(cls, seed: int, shape: tuple[int, ...] = (4, 4)) -> Tiny:
+        generator = np.random.default_rng(seed)
+        size = int(np.prod(shape))
+        return cls(
+            shape,
+            generator.normal(0, 0.05, (size, 3)).astype(np.float32),
+            generator.normal(size=(3, 2)).astype(np.float32),
+            generator.normal(100, 20, (2, size)).astype(np.float32),
+        )
+
+    def inner_code(self, x: Any) -> Any:
+        return np.tanh(np.asarray(x, np.float32).reshape(len(x), self.inner.shape[0]) @ self.inner)
+
+    def encode(self, x: Any) -> Any:
+        return self.inner_code(x) @ self.outer
+
+    def decode(self, z: Any) -> Any:
+        return (np.asarray(z, np.float32) @ self.back).reshape(-1, *self.shape)
+
+
+def publish_tiny(
+    home: Home,
+    version: str,
+    *,
+    seed: int = 0,
+    shape: tuple[int, ...] = (4, 4),
+    space: str | None = None,
+    golden_off_by: float = 0.0,
+) -> Tiny:
+    """Publish a tiny release, with density and golden batch; `golden_off_by` makes it irreproducible."""
+    tiny = Tiny.of_seed(seed, shape)
+    x = np.random.default_rng(1).uniform(0, 255, (5, *shape)).astype(np.float32)
+    z = tiny.encode(x)
+    store = ReleaseStore(home)
+    with store.draft() as draft:
+        onnx.save(_encoder(tiny), draft / "encoder.onnx")
+        onnx.save(_decoder(tiny), draft / "decoder.onnx")
+        for folder, arrays in {
+            "golden": {"x": x, "z": z + np.float32(golden_off_by), "reconstruction": tiny.decode(z)},
+            "density": {
+                "weights": np.array([0.25, 0.75]),
+                "means": np.array([[-1.0, 0.0], [1.0, 0.0]]),
+                "cholesky": np.array([0.1 * np.eye(2), 0.1 * np.eye(2)]),
+            },
+        }.items():
+            (draft / folder).mkdir()
+            for name, array in arrays.items():
+                np.save(draft / folder / f"{name}.npy", array, allow_pickle=False)
+        store.publish(draft, _manifest(version, space or f"space-of-{version}", shape))
+    return tiny
+
+
+def promote(home: Home, version: str) -> None:
+    """Make a published release the champion."""
+    Channels(home).promote(version, who="a test", why="to be served", verdict="none")
+
+
+def _encoder(tiny: Tiny) -> onnx.ModelProto:
+    nodes = [
+        helper.make_node("Flatten", ["x"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "inner"], ["sum"]),
+        helper.make_node("Tanh", ["sum"], ["code_1"]),
+        helper.make_node("MatMul", ["code_1", "outer"], ["z"]),
+    ]
+    outputs = {"z": [2], "code_1": [3]}
+    return _model(nodes, {"x": list(tiny.shape)}, outputs, {"inner": tiny.inner, "outer": tiny.outer})
+
+
+def _decoder(tiny: Tiny) -> onnx.ModelProto:
+    nodes = [
+        helper.make_node("MatMul", ["z", "back"], ["flat"]),
+        helper.make_node("Reshape", ["flat", "shape"], ["x"]),
+    ]
+    constants = {"back": tiny.back, "shape": np.array([-1, *tiny.shape], np.int64)}
+    return _model(nodes, {"z": [2]}, {"x": list(tiny.shape)}, constants)
+
+
+def _model(
+    nodes: list[onnx.NodeProto],
+    inputs: dict[str, list[int]],
+    outputs: dict[str, list[int]],
+    constants: dict[str, Any],
+) -> onnx.ModelProto:
+    ins, outs = (
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", *row]) for name, row in side.items()]
+        for side in (inputs, outputs)
+    )
+    initializers = [numpy_helper.from_array(array, name) for name, array in constants.items()]
+    graph = helper.make_graph(nodes, "tiny", ins, outs, initializers)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
+
+
+def _manifest(version: str, space: str, shape: tuple[int, ...]) -> Manifest:
+    return Manifest(
+        name="autoencoder",
+        version=version,
+        space_id=space,
+        created="2026-01-01T00:00:00+00:00",
+        kind="sae",
+        recipe={"kind": "sae"},
+        seed=0,
+        input=Input(
+            kind="vector" if len(shape) == 1 else "image",
+            shape=shape,
+            stored_dtype="uint8",
+            minimum=0,
+            maximum=255,
+        ),
+        code=Code(
+            size=2,
+            layers=(
+                CodeLayer(name="layer_1", kind="dense", width=3),
+                CodeLayer(name="layer_2", kind="dense", width=2),
+            ),
+        ),
+        data=Data(source="digits", fingerprint="f", rows={"train": 1, "validation": 1, "test": 1}),
+        metrics=(),
+        latent=Latent(mean=(0, 0), standard_deviation=(1, 1), minimum=(-1, -1), maximum=(1, 1)),
+        density=Density(components=2, fitted_rows=1),
+        calibration=Calibration(split="validation", rows=1, reconstruction_error=(0, 1), latent_distance=(0, 1)),
+        golden=Golden(rows=5, code_tolerance=1e-3, output_tolerance=1e-1),
+        reference=Reference(rows=1, map="code"),
+        opset=20,
+        versions={},
+    )
