@@ -17,8 +17,8 @@ LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --genera
 help: ## this list
 	@grep -hE '^[a-z-]+%?:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
-demo: $(TRAINING) ## real data -> trained -> exported -> served -> embeddings and samples over HTTP; SERVE=1 keeps serving
-	$(BIN)/manifold demo $(if $(SERVE),--serve)
+demo: $(TRAINING) ## real data -> trained -> exported -> served -> embeddings and samples over HTTP; SERVE=1 SOURCE=... PORT=...
+	$(BIN)/manifold demo $(if $(SERVE),--serve) $(if $(SOURCE),--source $(SOURCE)) $(if $(PORT),--port $(PORT))
 
 test: $(DEVELOPMENT) check ## every check and every test
 	$(BIN)/python -m pytest

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -27,19 +24,13 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Decoder and inverse preprocessing in one.
+    """Decoder and inverse preprocessing in one."""
 
-    With `double_precision` a copy of the weights computes in float64 between float32 codes and float32 rows. Rounding
-    in float32 grows with the units of the data: about 3e-6 of the range, 7e-4 for pixels up to 255, differ between
-    two runtimes. It doubles the file and halves the speed. ONNX Runtime has no convolutions in float64 on the CPU.
-    """
-
-    def __init__(self, preprocessing: Preprocessing, stack: Stack, *, double_precision: bool = False) -> None:
+    def __init__(self, preprocessing: Preprocessing, stack: Stack) -> None:
         super().__init__()
-        self.dtype = torch.float64 if double_precision else torch.float32
-        self.preprocessing = copy.deepcopy(preprocessing).double() if double_precision else preprocessing
-        self.stack = copy.deepcopy(stack).double() if double_precision else stack
+        self.preprocessing = preprocessing
+        self.stack = stack
 
     def forward(self, z: Float[Tensor, "batch code"]) -> Float[Tensor, "batch ..."]:
         """The reconstruction in the data's own units, (batch, *shape), of z, (batch, code_size)."""
-        return self.preprocessing.inverse(self.stack.decode(z.to(self.dtype))).to(torch.float32)
+        return self.preprocessing.inverse(self.stack.decode(z))

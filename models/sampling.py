@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float32
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it ships no types
+from threadpoolctl import threadpool_limits
 
 from models.errors import ShapeError
 

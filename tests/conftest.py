@@ -14,6 +14,7 @@ from typing import Protocol
 
 import numpy as np
 import pytest
+from jaxtyping import install_import_hook
 from PIL import Image
 from sklearn.datasets import load_digits
 
@@ -23,6 +24,11 @@ os.environ["DO_NOT_TRACK"] = "1"
 os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
 # Read by torch; see flows.local_server.
 os.environ["OMP_WAIT_POLICY"] = "passive"
+
+# Every array argument of these modules is checked against the shape in its type while tests run; before anything
+# imports them.
+_STEPS = ("evaluation", "figures", "image_grid", "latent", "onnx_export", "release_contents", "row_files")
+install_import_hook(["models", *(f"flows.steps.{name}" for name in _STEPS)], "beartype.beartype")
 
 from flows.local_server import prefect_server
 from service.client import ManifoldClient

@@ -1,4 +1,4 @@
-"""While these tests run, every array argument of `models` is checked against the shape in its type."""
+"""Digits, small recipes, and the shipped ones."""
 
 from __future__ import annotations
 
@@ -9,11 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from jaxtyping import Float32, install_import_hook
+from jaxtyping import Float32
 from sklearn.datasets import load_digits
-
-# Before anything imports a module of the room.
-install_import_hook("models", "beartype.beartype")
 
 Digits = Float32[np.ndarray, "1797 8 8"]
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from importlib import resources
 from typing import Any
 
 import pytest
+import yaml
 
 from models.recipe import Dense, Recipe, RecipeError, apply_settings, layer_recipe, parse_recipe
 
@@ -17,8 +19,10 @@ STOCHASTIC = {"kind": "stochastic", "weight": 1.0, "corruption": {"kind": "gauss
 CONVOLUTION = {"kind": "convolution", "channels": 4}
 
 
-def test_every_shipped_recipe_is_valid_and_its_name_is_its_file(shipped_recipe: dict[str, Any]) -> None:
-    assert parse_recipe(shipped_recipe).kind in {"sae", "dae", "sdae", "scae", "cae"}
+def test_every_shipped_recipe_is_valid_and_bears_its_files_name() -> None:
+    files = {entry.name: entry.read_text("utf-8") for entry in (resources.files("models") / "recipes").iterdir()}
+    names = {file: parse_recipe(yaml.safe_load(text)).name for file, text in files.items()}
+    assert names == {f"{kind}.yaml": kind for kind in ("cae", "convolutional", "dae", "sae", "scae", "sdae")}
 
 
 def test_an_integer_among_the_layers_is_a_dense_width(recipe_mapping: Mapping) -> None:
