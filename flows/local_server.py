@@ -43,6 +43,7 @@ def set_environment(home: Path) -> None:
     }
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
+    Path(os.environ["PREFECT_HOME"]).mkdir(parents=True, exist_ok=True)
 
 
 def prefect_server_until_exit(home: Path, *, port: int | None = None) -> str:

@@ -21,8 +21,16 @@ def step_progress(step: str) -> Iterator[Report]:
     # Prefect types what works with and without await as either; in a plain function it is the id.
     artifact = cast(UUID, create_progress_artifact(0.0, description=step))
 
+    told = -1
+
     def report(done: int, total: int, note: str) -> None:
-        update_progress_artifact(artifact, 100.0 * done / max(total, 1), description=f"{step}: {note}")
+        nonlocal told
+        percent = 100 * done // max(total, 1)
+        # Each update is a request: work that reports every row is heard every percent.
+        if percent == told and done != total:
+            return
+        told = percent
+        update_progress_artifact(artifact, float(percent), description=f"{step}: {note}")
         tell(step, done, total, note)
 
     yield report

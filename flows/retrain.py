@@ -1,7 +1,7 @@
 """The whole way from a source to a champion, as one flow that reads as its steps."""
 
-from __future__ import annotations
-
+# No postponed annotations here: in the process of a scheduled run Prefect reads the parameters' types before this
+# module is complete.
 from pathlib import Path
 
 from prefect import flow

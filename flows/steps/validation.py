@@ -10,7 +10,7 @@ _EXAMPLE_WIDTH = 48
 
 @dataclass(frozen=True)
 class ProblemKind:
-    """One sort of problem: its name, what is counted, what to do about it, whether skip_bad may drop it."""
+    """One sort of problem: its name, what is counted, what to do about it, whether --skip-bad may drop it."""
 
     name: str
     unit: str
@@ -60,8 +60,8 @@ class Problem:
 
     @property
     def what_to_do(self) -> str:
-        """The remedy, and skip_bad where that would help."""
-        return f"{self.kind.remedy}; or skip_bad drops them" if self.kind.droppable else self.kind.remedy
+        """The remedy, and --skip-bad where that would help."""
+        return f"{self.kind.remedy}; or --skip-bad drops them" if self.kind.droppable else self.kind.remedy
 
     @property
     def for_instance(self) -> str:

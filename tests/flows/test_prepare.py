@@ -1,4 +1,4 @@
-"""Preparing as a Prefect task: what is tried again, what is not, and that it runs without a flow as well."""
+"""Preparing as a Prefect task: what is tried again, and what is not."""
 
 from __future__ import annotations
 
@@ -12,27 +12,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from prefect import flow
-from prefect.testing.utilities import prefect_test_harness
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from flows.listening import listening
 from flows.prepare import prepare
 from flows.steps.datasets import Dataset, PrepareSettings
 from flows.steps.errors import BadDataError
 
 
-@pytest.fixture(scope="module")
-def prefect_server() -> Iterator[None]:
-    with prefect_test_harness(server_startup_timeout=120):
+@pytest.fixture
+def prefect_server(prefect_api: str) -> Iterator[None]:
+    with temporary_settings({PREFECT_API_URL: prefect_api}):
         yield
-
-
-def test_it_runs_without_a_flow(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("INFO", logger="flows.prepare")
-
-    dataset = prepare.fn("digits", tmp_path, tmp_path, PrepareSettings())
-    prepare.fn("digits", tmp_path, tmp_path, PrepareSettings())
-
-    assert sum(dataset.record.rows.values()) == 1797
-    assert "nothing has changed" in caplog.text
 
 
 def test_a_download_that_broke_off_is_tried_again(
@@ -55,18 +46,15 @@ def test_bad_data_is_told_at_once(prefect_server: None, tmp_path: Path) -> None:
 
     @flow
     def story() -> Dataset:
-        return prepare(
-            str(tmp_path / "m.npy"),
-            tmp_path,
-            tmp_path,
-            PrepareSettings(),
-            lambda what, _done, _total: attempts.append(what),
-        )
+        return prepare(str(tmp_path / "m.npy"), tmp_path, tmp_path, PrepareSettings())
 
-    with pytest.raises(BadDataError, match="constant columns"):
+    with (
+        listening(lambda _step, _done, _total, note: attempts.append(note)),
+        pytest.raises(BadDataError, match="constant columns"),
+    ):
         story()
 
-    assert attempts.count("fingerprint") == 1
+    assert attempts.count("read") == 1
 
 
 class UnsteadyMirror(ThreadingHTTPServer):

@@ -81,7 +81,7 @@ def test_every_problem_of_the_images_is_told_in_one_report(prepare: Prepare, pho
     text = str(refused.value)
     assert "cat/empty.png, cat/gone.png, dog/bomb.png (too many pixels), …" in text
     assert "dog/wide.png (9×5 grey, most are 6×5 grey)" in text
-    assert text.count("or skip_bad drops them") == 5
+    assert text.count("or --skip-bad drops them") == 5
 
 
 def test_skip_bad_drops_what_is_bad_and_counts_it(prepare: Prepare, photos: Path) -> None:
