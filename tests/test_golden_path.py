@@ -21,7 +21,6 @@ from service.runtime import Runtime
 
 from .conftest import SMALL, Manifold, free_port, served, started
 
-
 # In a process of its own: it warns of its own making when it ends.
 _BENTOML_CLIENT = """
 import json, sys, bentoml, numpy
