@@ -37,6 +37,6 @@ Rooms:
   CAE).
 - `training` (with `batches`, `determinism`, `optimisers`): epochs over rows. `pretraining`: one layer.
   `fine_tuning`: all layers.
-- `sampling`: a density over codes. `representation`: measures of a code.
+- `sampling`: a density over codes. `chains`: walkback and the Jacobian walk. `representation`: measures of a code.
 - `randomness`: every generator, by seed and purpose. `errors`: the exception tree.
 """
