@@ -25,8 +25,8 @@ def reconstruction_figure(
     """Originals, their reconstructions and new samples, one above the other, as a PNG.
 
     Args:
-        originals: images (batch, height, width) or (batch, height, width, 3), or vectors (batch, features), which
-            are drawn as lines.
+        originals: images (batch, height, width) or (batch, height, width, channels), or vectors (batch,
+            features), which are drawn as lines.
         reconstructions: of the originals, in the same units.
         samples: of the same shape apart from the batch.
         value_range: of the images, from black to white.
