@@ -19,7 +19,7 @@ _ROWS_PER_PANEL = 2
 def reconstruction_figure(
     originals: Float32[np.ndarray, "batch ..."],
     reconstructions: Float32[np.ndarray, "batch ..."],
-    samples: Float32[np.ndarray, "batch ..."],
+    samples: Float32[np.ndarray, "samples ..."],
     value_range: tuple[float, float],
 ) -> bytes:
     """Originals, their reconstructions and new samples, one above the other, as a PNG.
