@@ -109,7 +109,7 @@ def convolution_jacobian_norm(
     image: tuple[int, int],
     *,
     stride: int,
-    padding: int,
+    padding: int | tuple[int, int],
 ) -> Float[Tensor, " batch"]:
     """Squared Frobenius norm of one convolution's Jacobian, one number a row: Σ s'(a)² · conv(1, w²).
 
@@ -122,7 +122,7 @@ def convolution_jacobian_norm(
         preactivation: a, at every channel and position of the code.
         image: (height, width) of the input.
         stride: of the convolution.
-        padding: of the convolution, with zeros, which are no inputs.
+        padding: of the convolution, (down, across) or for both, with zeros, which are no inputs.
     """
     ones = weight.new_ones(1, weight.shape[1], *image)
     reached = functional.conv2d(ones, weight.square(), stride=stride, padding=padding)  # (1, code, down, across)

@@ -123,6 +123,11 @@ def _layer_faults(recipe: Recipe) -> list[Fault]:
         for index, kind in enumerate(kinds)
         if kind == "convolution" and "dense" in kinds[:index]
     )
+    resized = [
+        index for index, layer in enumerate(recipe.layers) if isinstance(layer, Convolution) and layer.up == "resize"
+    ]
+    if recipe.tied_weights and resized:
+        faults.append(Fault("tied_weights", True, f"false where layers.{resized[0]}.up is resize"))
     return faults
 
 
