@@ -133,7 +133,7 @@ def _errors(sample: Sample, errors: Mapping[str, Mapping[str, list[float]]], pro
         ERRORS,
         curve_figure("Error by corruption level, with 95 % intervals over test rows", panels),
         "Error by corruption level: reconstruction of clean and masked test rows" + ", and a linear probe." * labelled,
-        f"An autoencoder without corruption should rebuild clean rows best, a denoising one rows that lack {MASKED:.0%} "
+        f"An autoencoder without corruption should rebuild clean rows best, a denoising one rows lacking {MASKED:.0%} "
         "of their inputs. "
         + (
             "How well a linear probe reads the labels off the code is another matter than either: the probe is fitted "
