@@ -61,7 +61,7 @@ def publish_step(dataset: Dataset, recipe: Recipe, exported: Path, home: Home, l
         scale = error_scale(dataset, recipe)
         known = lineage(space_of(draft / "encoder.onnx"))
         manifest = complete_release(draft, dataset, recipe, scale, known)
-        draw_figures(draft, manifest, dataset)
+        draw_figures(draft, manifest)
         return store.publish(draft, manifest)
 
 
