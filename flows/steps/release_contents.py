@@ -21,12 +21,14 @@ from flows.steps.latent import (
     squared_errors,
 )
 from flows.steps.onnx_export import OPSET
+from flows.steps.sampling_contents import describe_sampling
 from models.recipe import Recipe
 from models.sampling import Density, fit_density
 from service.release.home import MODEL_NAME
 from service.release.manifest import Code, CodeLayer, Data, Golden, Input, Manifest, Reference
 from service.release.manifest import Density as DescribedDensity
 from service.runtime import Runtime
+from service.sampling import default_plan, draw, run
 
 _GOLDEN_ROWS = 16
 _REFERENCE_ROWS = 2_000
@@ -110,6 +112,7 @@ def complete_release(
         calibration=calibrate(errors, mahalanobis_distances(validation_codes, codes), "validation"),
         golden=_save_golden(networks, sample_rows(dataset, "test", recipe.seed, _GOLDEN_ROWS), folder / "golden"),
         reference=_save_reference(dataset, chosen, rows, codes, folder / "reference"),
+        sampling=describe_sampling(folder, dataset, recipe, density, rows, codes),
         opset=OPSET,
         versions={name: version for name in _LIBRARIES if (version := _version(name))},
         parent=lineage.parent,
@@ -121,7 +124,7 @@ def draw_figures(folder: Path, manifest: Manifest, dataset: Dataset) -> None:
     """Put pictures into a complete draft's `figures/`: reconstructions beside samples, and the 2-D map."""
     runtime = Runtime.load(folder, manifest, device="cpu")
     originals = sample_rows(dataset, "test", manifest.seed, _DRAWN_SAMPLES)
-    samples = runtime.decode(runtime.sample(_DRAWN_SAMPLES, manifest.seed))
+    samples = run(runtime, draw(runtime, default_plan(manifest, _DRAWN_SAMPLES, manifest.seed))).x
     value_range = dataset.record.value_range
     labels = folder / "reference" / "labels.npy"
     figures = {
