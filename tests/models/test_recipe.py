@@ -21,8 +21,13 @@ CONVOLUTION = {"kind": "convolution", "channels": 4}
 
 def test_every_shipped_recipe_is_valid_and_bears_its_files_name() -> None:
     files = {entry.name: entry.read_text("utf-8") for entry in (resources.files("models") / "recipes").iterdir()}
-    names = {file: parse_recipe(yaml.safe_load(text)).name for file, text in files.items()}
-    assert names == {f"{kind}.yaml": kind for kind in ("cae", "convolutional", "dae", "sae", "scae", "sdae")}
+    recipes = {file: parse_recipe(yaml.safe_load(text)) for file, text in files.items()}
+    systems = ("ae", "sae", "dae", "sdae", "scae", "cae")
+    names = [*systems, *(f"{system}-convolutional" for system in systems)]
+    assert {file: recipe.name for file, recipe in recipes.items()} == {f"{name}.yaml": name for name in names}
+    for recipe in recipes.values():
+        assert recipe.kind == recipe.name.removesuffix("-convolutional")
+        assert (recipe.layers[0].kind == "convolution") == recipe.name.endswith("-convolutional")
 
 
 def test_an_integer_among_the_layers_is_a_dense_width(recipe_mapping: Mapping) -> None:
@@ -47,6 +52,14 @@ def test_an_integer_among_the_layers_is_a_dense_width(recipe_mapping: Mapping) -
         (
             {"layers": [{**CONVOLUTION, "stride": 4}]},
             "layers.0.stride: 4 came; allowed: at most kernel_size (3)",
+        ),
+        (
+            {"layers": [{**CONVOLUTION, "up": "bilinear"}]},
+            "layers.0.up: 'bilinear' came; allowed: 'transposed' or 'resize'",
+        ),
+        (
+            {"layers": [CONVOLUTION, {**CONVOLUTION, "up": "resize"}], "tied_weights": True},
+            "tied_weights: True came; allowed: false where layers.1.up is resize",
         ),
         (
             {"layers": [5, CONVOLUTION]},
@@ -225,3 +238,13 @@ def test_scaling_matters_to_the_first_layer_alone(recipe_mapping: Mapping) -> No
     standard = parse_recipe(recipe_mapping(output_activation="linear", scaling="standard"))
     assert layer_recipe(ranged, 0) != layer_recipe(standard, 0)
     assert layer_recipe(ranged, 1) == layer_recipe(standard, 1)
+
+
+def test_a_transposed_convolution_is_named_as_it_was_before_there_was_a_choice(recipe_mapping: Mapping) -> None:
+    described = {
+        up: layer_recipe(parse_recipe(recipe_mapping(layers=[{**CONVOLUTION, "up": up}])), 0)
+        for up in ("transposed", "resize")
+    }
+    assert described["transposed"] == layer_recipe(parse_recipe(recipe_mapping(layers=[CONVOLUTION])), 0)
+    assert "up" not in described["transposed"]["layer"]
+    assert described["resize"]["layer"]["up"] == "resize"
