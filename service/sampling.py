@@ -135,7 +135,8 @@ def corrupted(x: Floats, spec: Walkback, units: _Units, generator: np.random.Gen
     What is 0 in scaled units is `shift` here, and a deviation of 1 is `scale`.
     """
     if spec.corruption == "gaussian":
-        return x + spec.level * units.scale * generator.standard_normal(x.shape, dtype=np.float32)
+        noise = np.float32(spec.level) * units.scale * generator.standard_normal(x.shape, dtype=np.float32)
+        return x + noise if spec.share == 1 else x + noise * (generator.random(x.shape) < spec.share)
     uniform = generator.random(x.shape, dtype=np.float32)
     if spec.corruption == "masking":
         return np.where(uniform < spec.level, units.shift, x)

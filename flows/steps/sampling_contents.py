@@ -9,7 +9,7 @@ from jaxtyping import Float32
 
 from flows.steps.datasets import Dataset
 from flows.steps.training import preprocessing_of
-from models.recipe import Recipe
+from models.recipe import Recipe, layer_corruption
 from models.sampling import Density
 from service.density import Mixture
 from service.release.manifest import JacobianWalk, Sampling, SamplingMethod, Walkback
@@ -47,7 +47,7 @@ def describe_sampling(
         codes: theirs.
     """
     preprocessing = preprocessing_of(dataset, recipe)
-    walkback = None if recipe.corruption.kind == "none" else _walkback(recipe, dataset)
+    walkback = _walkback(recipe, dataset)
     walk = _jacobian_walk(folder / "walk.onnx", rows, codes, recipe.seed) if is_contractive(recipe) else None
     methods: list[SamplingMethod] = ["density"]
     methods += ["walkback"] if walkback else []
@@ -66,16 +66,19 @@ def describe_sampling(
     )
 
 
-def _walkback(recipe: Recipe, dataset: Dataset) -> Walkback:
+def _walkback(recipe: Recipe, dataset: Dataset) -> Walkback | None:
+    """The corruption of the data itself, in training; None where there was none."""
+    corruption = layer_corruption(recipe, 0)
+    if corruption.kind == "none" or corruption.level == 0:
+        return None
     preprocessing, statistics = preprocessing_of(dataset, recipe), dataset.record.statistics
     shift, scale = preprocessing.shift.numpy().reshape(-1), preprocessing.scale.numpy().reshape(-1)
-    return Walkback.model_validate(
-        {
-            "corruption": recipe.corruption.kind,
-            "level": recipe.corruption.level,
-            "low": float(((np.asarray(statistics.minimum) - shift) / scale).min()),
-            "high": float(((np.asarray(statistics.maximum) - shift) / scale).max()),
-        }
+    return Walkback(
+        corruption=corruption.kind,
+        level=corruption.level,
+        share=corruption.share,
+        low=float(((np.asarray(statistics.minimum) - shift) / scale).min()),
+        high=float(((np.asarray(statistics.maximum) - shift) / scale).max()),
     )
 
 

@@ -92,6 +92,7 @@ class Walkback(_Part):
 
     corruption: Literal["masking", "gaussian", "salt_and_pepper"]
     level: float = Field(description="masking, salt_and_pepper: share of the entries; gaussian: deviation")
+    share: float = Field(default=1.0, description="of the entries that gaussian noise is added to")
     low: float = Field(default=0.0, description="least value of a training row, scaled; for salt and pepper")
     high: float = Field(default=1.0, description="greatest value of a training row, scaled; for salt and pepper")
 
