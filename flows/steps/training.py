@@ -187,7 +187,7 @@ def classify_step(
         if layers:
             for pair, layer in zip(classifier.stack.pairs, layers, strict=True):
                 pair.load_state_dict(load_weights(layer))
-        learned, watched = (Examples(_read(rows / f"{split}.npy"), _labels(dataset, split)) for split in _SPLITS)
+        learned, watched = (_labelled(dataset, rows, split) for split in _SPLITS)
         settings = recipe.supervised_fine_tuning
         trained = fine_tune_classifier(
             classifier,
@@ -227,10 +227,17 @@ def _initial_classifier(dataset: Dataset, recipe: Recipe) -> Classifier:
     return build_classifier(recipe, dataset.record.shape, len(names))
 
 
-def _labels(dataset: Dataset, split: Split) -> np.ndarray:
-    labels = dataset.labels(split)
-    assert labels is not None  # noqa: S101 - `_initial_classifier` saw to it
-    return labels
+def _labelled(dataset: Dataset, rows: Path, split: Split) -> Examples:
+    """The scaled rows of a split that have a label: pre-training learned from the others too."""
+    labels, scaled = dataset.labels(split), _read(rows / f"{split}.npy")
+    known = np.arange(0) if labels is None else np.flatnonzero(labels >= 0)
+    if labels is None or len(known) == 0:
+        raise LabelsMissingError(
+            f"supervised_fine_tuning: no row of {dataset.record.source}'s {split} split has a label; expected some"
+        )
+    if len(known) == len(labels):
+        return Examples(scaled, labels)
+    return Examples(scaled[known], labels[known])
 
 
 def load_stack(dataset: Dataset, recipe: Recipe, folder: Path) -> Stack:

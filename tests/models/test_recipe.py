@@ -104,6 +104,51 @@ def test_an_integer_among_the_layers_is_a_dense_width(recipe_mapping: Mapping) -
             "contraction.corruption.kind: 'none' came; allowed: masking, gaussian or salt_and_pepper",
         ),
         (
+            {"kind": "dae", "corruption": {**MASKING, "share": 0.5}},
+            "corruption.share: 0.5 came; allowed: 1 unless kind is gaussian",
+        ),
+        (
+            {"kind": "dae", "corruption": {**MASKING, "emphasis": {"corrupted": 0, "untouched": 0}}},
+            "corruption.emphasis.untouched: 0.0 came; allowed: above 0 where corrupted is 0",
+        ),
+        (
+            {"layers": [{"kind": "dense", "width": 5, "corruption": {"kind": "masking", "level": 1}}, 3]},
+            "layers.0.corruption.level: 1.0 came; allowed: at least 0 and below 1 where kind is masking",
+        ),
+        (
+            {"kind": "cae", "contraction": {"kind": "analytic", "weight": -0.1}},
+            "contraction.weight: -0.1 came; allowed: greater than or equal to 0",
+        ),
+        (
+            {"kind": "scae", "contraction": {**STOCHASTIC, "form": "exact"}},
+            "contraction.form: 'exact' came; allowed: auto unless kind is analytic",
+        ),
+        (
+            {"kind": "cae", "layers": [65], "contraction": {"kind": "analytic", "weight": 1, "form": "exact"}},
+            "contraction.form: 'exact' came; allowed: auto, closed or probe for a code of 65 units",
+        ),
+        (
+            {
+                "kind": "cae",
+                "contraction": {"kind": "analytic", "weight": 1, "form": "closed"},
+                "fine_tuning": {"epochs": 1, "contract": True},
+            },
+            "contraction.form: 'closed' came; allowed: auto, exact or probe where fine_tuning.contract is true",
+        ),
+        (
+            {"fine_tuning": {"epochs": 1, "contract": True}},
+            "fine_tuning.contract: True came; allowed: false where contraction.kind is none",
+        ),
+        (
+            {"supervised_fine_tuning": {"epochs": 1, "corrupt": True}},
+            "supervised_fine_tuning.corrupt: True came; allowed: false where corruption.kind is none",
+        ),
+        ({"pretraining": {"patience": -1}}, "pretraining.patience: -1 came; allowed: greater than or equal to 0"),
+        (
+            {"pretraining": {"precision": "float16"}},
+            "pretraining.precision: 'float16' came; allowed: 'float32' or 'bfloat16'",
+        ),
+        (
             {"loss": "binary_cross_entropy", "output_activation": "linear"},
             "output_activation: 'linear' came; allowed: sigmoid where loss is binary_cross_entropy",
         ),

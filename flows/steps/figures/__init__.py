@@ -1,8 +1,8 @@
 """Pictures: each function takes arrays and gives a PNG. No files, no release, no training.
 
-    look ── rows as tiles ──> tiles ── panels on a canvas ──> sheet ──> png
-                              filters, reconstructions, neighbours, straight_lines, generation draw sheets;
-                              manifold_map, curves, spectra draw axes
+look ── rows as tiles ──> tiles ── panels on a canvas ──> sheet ──> png
+                          filters, reconstructions, neighbours, straight_lines, generation draw sheets;
+                          manifold_map, curves, spectra draw axes
 """
 
 from flows.steps.figures.curves import Curve, Panel, Point, curve_figure

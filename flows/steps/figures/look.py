@@ -50,9 +50,9 @@ class Look:
             ].astype(np.uint8)
             return colours
         factor = -(-max(rows.shape[1:3]) // _LARGEST_SIDE)
-        tiles: UInt8[np.ndarray, "rows height width *colour"] = np.rint(
-            _shrunk(share, (factor, factor)) * 255
-        ).astype(np.uint8)
+        tiles: UInt8[np.ndarray, "rows height width *colour"] = np.rint(_shrunk(share, (factor, factor)) * 255).astype(
+            np.uint8
+        )
         return tiles
 
 

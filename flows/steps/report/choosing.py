@@ -9,7 +9,9 @@ from sklearn.neighbors import NearestNeighbors
 from flows.steps.figures import Neighbours
 
 
-def one_of_each_label(labels: Int64[np.ndarray, " n"] | None, rows: int, most: int, seed: int) -> Int64[np.ndarray, " q"]:
+def one_of_each_label(
+    labels: Int64[np.ndarray, " n"] | None, rows: int, most: int, seed: int
+) -> Int64[np.ndarray, " q"]:
     """Rows drawn at random: as many different labels as there are places, then any.
 
     Args:

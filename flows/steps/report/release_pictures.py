@@ -40,7 +40,14 @@ def release_pictures(folder: Path, manifest: Manifest) -> Iterator[Entry]:
         ModelError: a graph cannot be loaded, or fails.
     """
     release = ReleaseData.load(folder, manifest)
-    draw: tuple[Callable[[ReleaseData], Entry], ...] = (_reconstructions, _filters, _map, _neighbours, _lines, _generation)
+    draw: tuple[Callable[[ReleaseData], Entry], ...] = (
+        _reconstructions,
+        _filters,
+        _map,
+        _neighbours,
+        _lines,
+        _generation,
+    )
     for picture in draw:
         yield picture(release)
 
@@ -154,7 +161,9 @@ def _lines(release: ReleaseData) -> Picture:
     straight, decoded, titles = [], [], []
     for number, (first, last) in enumerate(pairs, start=1):
         straight.append(release.tiles(_between(release.rows[first], release.rows[last], share)))
-        decoded.append(release.tiles(release.runtime.decode(_between(release.codes[first], release.codes[last], share))))
+        decoded.append(
+            release.tiles(release.runtime.decode(_between(release.codes[first], release.codes[last], share)))
+        )
         titles.append(f"pair {number}" if names is None else f"{names[first][:20]} to {names[last][:20]}")
     return Picture(
         "lines",
