@@ -59,6 +59,18 @@ class Plan:
     seed: int
 
 
+class Units(NamedTuple):
+    """Scaled units: (x - shift) / scale, each of shape () or of a row."""
+
+    shift: npt.NDArray[np.float32]
+    scale: npt.NDArray[np.float32]
+
+    def own(self, scaled: float) -> npt.NDArray[np.float32]:
+        """A scaled value in the data's own units."""
+        value: npt.NDArray[np.float32] = self.shift + self.scale * np.float32(scaled)
+        return value
+
+
 def methods_of(manifest: Manifest) -> tuple[SamplingMethod, ...]:
     """How rows can be drawn from a release; one of before knows its density only."""
     return ("density",) if manifest.sampling is None else manifest.sampling.methods
@@ -129,7 +141,7 @@ def walk_packed(runtime: Runtime, packed: Floats) -> Floats:
     return _pack(*runtime.walk(x.reshape(-1, *runtime.manifest.input.shape), noise))
 
 
-def corrupted(x: Floats, spec: Walkback, units: _Units, generator: np.random.Generator) -> Floats:
+def corrupted(x: Floats, spec: Walkback, units: Units, generator: np.random.Generator) -> Floats:
     """A draw from q(x~|x), as `models.corruption` has it, of rows in the data's own units.
 
     What is 0 in scaled units is `shift` here, and a deviation of 1 is `scale`.
@@ -145,21 +157,9 @@ def corrupted(x: Floats, spec: Walkback, units: _Units, generator: np.random.Gen
     return np.where(uniform < spec.level / 2, units.own(spec.low), x)
 
 
-class _Units(NamedTuple):
-    """Scaled units: (x - shift) / scale, each of shape () or of a row."""
-
-    shift: npt.NDArray[np.float32]
-    scale: npt.NDArray[np.float32]
-
-    def own(self, scaled: float) -> npt.NDArray[np.float32]:
-        """A scaled value in the data's own units."""
-        value: npt.NDArray[np.float32] = self.shift + self.scale * np.float32(scaled)
-        return value
-
-
-def _units(manifest: Manifest) -> _Units:
+def _units(manifest: Manifest) -> Units:
     shift = (0.0,) if manifest.sampling is None else manifest.sampling.shift
-    return _Units(*(_per_feature(numbers, manifest.input.shape) for numbers in (shift, manifest.input.scale)))
+    return Units(*(_per_feature(numbers, manifest.input.shape) for numbers in (shift, manifest.input.scale)))
 
 
 def _per_feature(numbers: tuple[float, ...], shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
@@ -173,7 +173,7 @@ def _from_density(runtime: Runtime, plan: Plan, generator: np.random.Generator) 
     return Drawn(x, z)
 
 
-def _walkback(x: Floats, spec: Walkback, units: _Units, steps: int, generator: np.random.Generator) -> Chain[Drawn]:
+def _walkback(x: Floats, spec: Walkback, units: Units, steps: int, generator: np.random.Generator) -> Chain[Drawn]:
     """Corrupt and reconstruct in turn (Bengio et al. 2013)."""
     z = np.empty(0, np.float32)
     for _ in range(steps):
