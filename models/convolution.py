@@ -80,12 +80,15 @@ class ConvolutionPair(Autoencoder):
 
     def decoder_preactivation(self, z: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch channels height width"]:
         code = z.reshape(-1, *self.code_shape)
-        weight: Tensor = self.weight if self.decoder_weight is None else self.decoder_weight
-        padding, output_padding = self.padding, self.output_padding
-        if self.up == "resize":
-            weight = _after_resizing(weight, self.stride)
-            padding, output_padding = self._grown_padding()
+        weight, padding, output_padding = self.way_up()
         return functional.conv_transpose2d(code, weight, self.decoder_bias, self.stride, padding, output_padding)
+
+    def way_up(self) -> tuple[Tensor, tuple[int, int], tuple[int, int]]:
+        """The transposed convolution that the decoder is: its kernel, padding and output padding."""
+        weight: Tensor = self.weight if self.decoder_weight is None else self.decoder_weight
+        if self.up == "resize":
+            return _after_resizing(weight, self.stride), *self._grown_padding()
+        return weight, self.padding, self.output_padding
 
     def _grown_padding(self) -> tuple[tuple[int, int], tuple[int, int]]:
         """Padding and output padding for a kernel that is wider by stride - 1, as evenly as that goes on both sides."""

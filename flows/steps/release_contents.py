@@ -22,6 +22,7 @@ from flows.steps.latent import (
 from flows.steps.onnx_export import OPSET
 from flows.steps.report.release_pictures import release_pictures
 from flows.steps.report.stored import store_pictures
+from flows.steps.sampling_contents import describe_sampling
 from models.recipe import Recipe
 from models.sampling import Density, fit_density
 from service.release.home import MODEL_NAME
@@ -109,6 +110,7 @@ def complete_release(
         calibration=calibrate(errors, mahalanobis_distances(validation_codes, codes), "validation"),
         golden=_save_golden(networks, sample_rows(dataset, "test", recipe.seed, _GOLDEN_ROWS), folder / "golden"),
         reference=_save_reference(dataset, chosen, rows, codes, folder / "reference"),
+        sampling=describe_sampling(folder, dataset, recipe, density, rows, codes),
         opset=OPSET,
         versions={name: version for name in _LIBRARIES if (version := _version(name))},
         parent=lineage.parent,

@@ -9,13 +9,15 @@ import hashlib
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from service.release.errors import ManifestError
 
 SCHEMA_VERSION: Final = 1
 MANIFEST_FILE = "manifest.json"
 MANIFEST_DIGEST_FILE = "manifest.sha256"
+
+SamplingMethod = Literal["density", "walkback", "jacobian_walk"]
 
 
 class _Part(BaseModel):
@@ -88,6 +90,51 @@ class Density(_Part):
     fitted_rows: int
 
 
+class Walkback(_Part):
+    """The corruption that a walkback draws, as the network was trained with: what is said is in scaled units."""
+
+    corruption: Literal["masking", "gaussian", "salt_and_pepper"]
+    level: float = Field(description="masking, salt_and_pepper: share of the entries; gaussian: deviation")
+    share: float = Field(default=1.0, description="of the entries that gaussian noise is added to")
+    low: float = Field(default=0.0, description="least value of a training row, scaled; for salt and pepper")
+    high: float = Field(default=1.0, description="greatest value of a training row, scaled; for salt and pepper")
+
+
+class JacobianWalk(_Part):
+    """The walk whose step is `walk.onnx`."""
+
+    sigma: float = Field(gt=0, description="deviation of the noise on each entry of the code")
+    step_share: float = Field(description="how far one step moves the code, in deviations of the training codes")
+
+
+class Sampling(_Part):
+    """The ways in which new rows can be drawn, and what is needed to draw them without the network's framework.
+
+    Scaled units are (x - shift) / input.scale. Chains start from `reference/rows.npy`.
+    """
+
+    methods: tuple[SamplingMethod, ...] = Field(min_length=1)
+    default: SamplingMethod
+    steps: int = Field(default=1, ge=1, description="of a chain, where a client asks for no other number")
+    shift: tuple[float, ...] = Field(description="what is 0 in scaled units: one number, or one a feature")
+    walkback: Walkback | None = None
+    jacobian_walk: JacobianWalk | None = None
+    log_density: tuple[float, ...] = Field(
+        min_length=2,
+        description="quantiles of the training codes' log density, at evenly spaced probabilities from 0 to 1; nats",
+    )
+    log_density_rows: int = Field(description="how many training codes they are of")
+
+    @model_validator(mode="after")
+    def _parts_fit_methods(self) -> Sampling:
+        if self.default not in self.methods:
+            raise ValueError(f"default is {self.default}, which is none of methods")
+        for method in ("walkback", "jacobian_walk"):
+            if (method in self.methods) != (getattr(self, method) is not None):
+                raise ValueError(f"{method} is among methods and not described, or described and not among them")
+        return self
+
+
 class Calibration(_Part):
     """Quantiles over the validation split, at evenly spaced probabilities from 0 to 1."""
 
@@ -132,6 +179,7 @@ class Manifest(_Part):
     calibration: Calibration
     golden: Golden
     reference: Reference
+    sampling: Sampling | None = Field(default=None, description="None: a release of before, from its density only")
     opset: int
     versions: dict[str, str] = Field(description="library -> version, of the machine that made the release")
     parent: str | None = Field(default=None, description="the champion when this release was made")
