@@ -28,18 +28,20 @@ def saturated(activation: Activation, codes: Float[np.ndarray, "rows units"]) ->
     """
     match activation:
         case "sigmoid":
-            return (codes < _SATURATED_SIGMOID) | (codes > 1 - _SATURATED_SIGMOID)
+            flat = (codes < _SATURATED_SIGMOID) | (codes > 1 - _SATURATED_SIGMOID)
         case "tanh":
-            return np.abs(codes) > _SATURATED_TANH
+            flat = np.abs(codes) > _SATURATED_TANH
         case "relu":
-            return codes <= 0
+            flat = codes <= 0
         case "linear":
-            return np.zeros(codes.shape, bool)
+            flat = np.zeros(codes.shape, bool)
+    return np.asarray(flat, bool)
 
 
 def saturation_per_row(activation: Activation, codes: Float[np.ndarray, "rows units"]) -> Float64[np.ndarray, " rows"]:
     """Share of each row's code units that are saturated, in [0, 1]; its mean is Rifai's SAT."""
-    return saturated(activation, codes).mean(1, dtype=np.float64)
+    shares: Float64[np.ndarray, " rows"] = saturated(activation, codes).mean(1, dtype=np.float64)
+    return shares
 
 
 def dead_share(activation: Activation, codes: Float[np.ndarray, "rows units"]) -> float:

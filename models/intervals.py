@@ -15,7 +15,7 @@ _DRAWS = 1_000
 # More values than this aren't drawn anew: their mean is normal to far more digits than anybody reads.
 _MOST_DRAWN = 20_000
 # Values of one batch of draws in memory.
-_BATCH_VALUES = 4_000_000
+_BATCH_VALUES = 1_000_000
 _GROUPS = 8
 
 

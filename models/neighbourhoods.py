@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 from sklearn.manifold import trustworthiness
+from threadpoolctl import threadpool_limits
 
 from models.errors import ShapeError
 from models.intervals import Interval, jackknife_interval
@@ -60,10 +61,12 @@ def neighbourhood_preservation(
         return float(trustworthiness(codes[some], inputs[some], n_neighbors=near))
 
     everyone = np.arange(rows)
-    return Neighbourhoods(
-        trust(everyone),
-        continuity(everyone),
-        near,
-        jackknife_interval(trust, rows, seed, highest=1.0),
-        jackknife_interval(continuity, rows, seed, highest=1.0),
-    )
+    # On one thread: the products are so small that handing them out costs several times what it saves.
+    with threadpool_limits(1):
+        return Neighbourhoods(
+            trust(everyone),
+            continuity(everyone),
+            near,
+            jackknife_interval(trust, rows, seed, highest=1.0),
+            jackknife_interval(continuity, rows, seed, highest=1.0),
+        )

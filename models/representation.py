@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float, Float64
 from sklearn.decomposition import PCA
+from threadpoolctl import threadpool_limits
 
 from models.batches import AnyRows, chunks
 from models.errors import ShapeError
@@ -57,13 +58,16 @@ class LinearCode:
         return left
 
 
-def principal_components(train: AnyRows, size: int, seed: int = 0) -> LinearCode:
+def principal_components(
+    train: AnyRows, size: int, seed: int = 0, scale: float | Float[np.ndarray, "..."] = 1.0
+) -> LinearCode:
     """The first principal components of rows, in float64.
 
     Args:
         train: (n, *shape), n at least 1; may be memory-mapped, unless it has more than 4,096 features.
         size: number of components; of more than there are features, all are given.
         seed: for the randomised decomposition of rows with more than 4,096 features.
+        scale: the components are those of the rows divided by it; one number, or one a feature, in a row's shape.
 
     Raises:
         ShapeError: more than 4,096 features, and fewer rows than components.
@@ -72,17 +76,19 @@ def principal_components(train: AnyRows, size: int, seed: int = 0) -> LinearCode
     if features > _COVARIANCE_FEATURES:
         if min(len(train), features) < size:
             raise ShapeError(f"{len(train)} rows came; {size} components of {features} features expect as many")
-        flat = train.reshape(len(train), features).astype(np.float32)
+        flat = (train / scale).reshape(len(train), features).astype(np.float32)
         fitted = PCA(size, svd_solver="randomized", random_state=seed).fit(flat)
         components = np.ascontiguousarray(fitted.components_[::-1].T, dtype=np.float64)
         return LinearCode(fitted.mean_.astype(np.float64), components)
     total, square = np.zeros(features), np.zeros((features, features))
     for _, chunk in chunks(train):
-        flat = chunk.reshape(len(chunk), features).astype(np.float64)
+        flat = (chunk / scale).reshape(len(chunk), features).astype(np.float64)
         total += flat.sum(0)
         square += flat.T @ flat
     mean = total / len(train)
-    _, vectors = np.linalg.eigh(square / len(train) - np.outer(mean, mean))
+    # On one thread: on a busy machine several wait for each other far longer than they save.
+    with threadpool_limits(1):
+        _, vectors = np.linalg.eigh(square / len(train) - np.outer(mean, mean))
     return LinearCode(mean, vectors[:, max(0, features - size) :])
 
 

@@ -48,7 +48,7 @@ def test_an_encoder_that_is_flat_near_the_rows_is_seen_to_contract_there() -> No
 
     def nearest_centre(x: np.ndarray) -> np.ndarray:
         nearest = np.square(x[:, None] - centres[None]).sum(2).argmin(1)
-        return centres[nearest]
+        return np.asarray(centres[nearest])
 
     ratios = contraction_ratios(nearest_centre, centres, np.array([1.0, 150.0])).mean(0)
     assert ratios[0] == 0
@@ -60,7 +60,7 @@ def test_radii_and_distances_are_in_scaled_units() -> None:
     scale = np.array([[1.0, 10.0, 100.0], [5.0, 50.0, 500.0]], np.float32)
 
     def encode(x: np.ndarray) -> np.ndarray:
-        return np.square(x.reshape(len(x), -1))
+        return np.asarray(np.square(x.reshape(len(x), -1)))
 
     plain = contraction_ratios(encode, rows, np.array([0.1, 0.5]))
     scaled = contraction_ratios(lambda x: encode(x / scale), rows * scale, np.array([0.1, 0.5]), scale=scale)

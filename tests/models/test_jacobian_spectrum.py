@@ -27,7 +27,8 @@ def rows_of(stack: Stack, count: int = 5) -> np.ndarray:
 
 def expected_singular_values(stack: Stack, rows: np.ndarray) -> np.ndarray:
     x = torch.from_numpy(rows)
-    jacobians = [torch.autograd.functional.jacobian(lambda r: stack.encode(r[None])[0], row) for row in x]
+    derivative = torch.func.jacrev(lambda row: stack.encode(row[None])[0])
+    jacobians = [derivative(row).detach() for row in x]
     flat = [jacobian.reshape(-1, rows[0].size).numpy() for jacobian in jacobians]
     return np.stack([np.linalg.svd(jacobian, compute_uv=False) for jacobian in flat])
 

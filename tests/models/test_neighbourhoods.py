@@ -40,7 +40,7 @@ def test_the_interval_covers_what_many_draws_give_on_average() -> None:
     figures = [neighbourhood_preservation(rows, rows[:, :1], neighbours=5) for rows in map(drawn, range(40))]
     average = np.mean([figure.trustworthiness for figure in figures])
     intervals = [figure.trustworthiness_interval for figure in figures]
-    covered = [i is not None and i.low <= average <= i.high for i in intervals]
+    covered = [i is not None and bool(i.low <= average <= i.high) for i in intervals]
     assert 0.85 <= np.mean(covered) <= 1.0
     widths = [i.high - i.low for i in intervals if i is not None]
     spread = np.std([figure.trustworthiness for figure in figures])
