@@ -60,7 +60,7 @@ def train(
 
         manifold train
 
-        manifold train --source photos/ --recipe convolutional --skip-bad
+        manifold train --source photos/ --recipe sdae-convolutional --skip-bad
 
         manifold train --source rows.parquet --set layers=[64,8] --set pretraining.epochs=20
     """
@@ -89,7 +89,7 @@ def schedule(
 
     Examples:
 
-        manifold schedule --cron "0 3 * * *" --source photos/ --recipe convolutional
+        manifold schedule --cron "0 3 * * *" --source photos/ --recipe sdae-convolutional
 
         manifold schedule --every 3600
     """

@@ -9,7 +9,7 @@ from prefect import flow
 from flows.prepare import prepare
 from flows.publish import export_onnx, promote_champion, publish_release
 from flows.steps.datasets import PrepareSettings
-from flows.train import fine_tune_stack, pretrain_layer, scale_rows
+from flows.train import fine_tune_classifier, fine_tune_stack, pretrain_layer, scale_rows
 from models.recipe import Recipe
 
 
@@ -46,6 +46,8 @@ def retrain(
         below = layers[-1] if layers else rows
         layers.append(pretrain_layer(dataset, recipe, number, below, home))
     stack = fine_tune_stack(dataset, recipe, rows, layers, home)
+    if recipe.supervised_fine_tuning.epochs:
+        fine_tune_classifier(dataset, recipe, rows, layers, home)
     exported = export_onnx(dataset, recipe, stack, home)
     version = publish_release(dataset, recipe, exported, home)
     if promote:

@@ -29,14 +29,15 @@ loss is a sum over features and a mean over the batch. SAE means stacked here, n
 
 Rooms:
 - `recipe` (with `recipe_errors`, `recipe_settings`): what to train, validated; `recipes/*.yaml`. No torch.
-- `layers` (with `activations`, `initialisation`): one encoder/decoder pair. `stack`: pairs in order.
+- `layers` (with `autoencoder`, `convolution`, `activations`, `initialisation`): one encoder/decoder pair.
+  `stack`: pairs in order.
 - `preprocessing`: data's own units to scaled rows and back. `encoder_decoder`: the modules that are exported.
 - `jacobian_products`: J u and vᵀ J of encoder and decoder, written out.
 - `corruption`, `losses`, `contraction`: the terms. `objectives`: one batch to named terms (AE, DAE, SCAE,
   CAE).
 - `training` (with `batches`, `determinism`, `optimisers`): epochs over rows. `pretraining`: one layer.
   `fine_tuning`: all layers.
-- `sampling`: a density over codes.
+- `sampling`: a density over codes. `chains`: walkback and the Jacobian walk.
 - `representation`, `label_measures`, `neighbourhoods`, `jacobian_spectrum`, `encoder_measures`, `sample_quality`:
   measures of a code. `intervals`: how sure they are.
 - `randomness`: every generator, by seed and purpose. `errors`: the exception tree.

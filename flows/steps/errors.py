@@ -1,6 +1,7 @@
 """What can go wrong in a flow, as one tree. A message is a line: which field, what came, what is expected.
 
 FlowError
+├── LabelsMissingError      a recipe learns from labels that the data does not have
 └── DatasetError            a dataset on disk is missing, truncated, changed, or cannot be written
     ├── SourceError         what was named as the source cannot be read as one
     │   └── DownloadError   a mirror answered and then failed: trying again may help
@@ -25,6 +26,10 @@ class DatasetError(FlowError):
 
 class SourceError(DatasetError):
     """The source does not exist, is truncated, or is of a kind that is not read."""
+
+
+class LabelsMissingError(FlowError):
+    """A recipe learns from labels, and the data has none, or only one."""
 
 
 class DownloadError(SourceError):

@@ -49,10 +49,25 @@ def test_the_dense_closed_form_is_the_jacobians_squared_norm(activation: Activat
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize(("kernel", "stride"), [(3, 1), (3, 2), (4, 2), (5, 3), (2, 2)])
-def test_the_convolutions_closed_form_counts_borders_exactly(activation: Activation, kernel: int, stride: int) -> None:
+@pytest.mark.parametrize(
+    ("kernel", "stride", "image"),
+    [
+        (3, 1, (6, 7)),
+        (3, 2, (6, 7)),
+        (4, 2, (6, 7)),
+        (5, 3, (6, 7)),
+        (2, 2, (6, 7)),
+        (4, 2, (1, 9)),  # one row: padded by more than half the kernel
+        (4, 4, (7, 3)),  # neither side divisible by the stride, one of them smaller than the kernel
+        (5, 5, (5, 11)),
+        (7, 2, (2, 3)),  # the kernel is larger than the image
+    ],
+)
+def test_the_convolutions_closed_form_counts_borders_exactly(
+    activation: Activation, kernel: int, stride: int, image: tuple[int, int]
+) -> None:
     layer = Convolution(channels=3, kernel_size=kernel, stride=stride)
-    pair, x = pair_of(layer, (2, 6, 7), activation), rows_of((2, 6, 7))
+    pair, x = pair_of(layer, (2, *image), activation), rows_of((2, *image))
     expected = torch.stack([jacobian.square().sum() for jacobian in jacobians(pair, x)])
     torch.testing.assert_close(pair_jacobian_norm(pair, pair.encoder_preactivation(x)), expected)
 
@@ -89,7 +104,7 @@ def test_hutchinsons_probe_passes_a_gradient_to_the_weights() -> None:
 def test_small_gaussian_noise_makes_the_stochastic_penalty_the_analytic_one() -> None:
     pair, sigma = pair_of(Dense(width=4), (6,), "sigmoid"), 1e-3
     x = rows_of((6,), rows=1).expand(40_000, 6)
-    seen = corrupt(x, Corruption(kind="gaussian", level=sigma), torch.Generator().manual_seed(4))
+    seen = corrupt(x, Corruption(kind="gaussian", level=sigma), torch.Generator().manual_seed(4)).x
     penalty = float(stochastic_penalty(pair.encode(x), pair.encode(seen)).item())
     expected = sigma**2 * float(exact_jacobian_norm(pair.encode, x[:1]).item())
     assert penalty == pytest.approx(expected, rel=0.02)
@@ -101,7 +116,7 @@ def test_masking_adds_a_mean_shift_to_the_stochastic_penalty() -> None:
     pair.weight.data.abs_()  # so that the shift counts
     row = rows_of((6,), rows=1)
     x = row.expand(40_000, 6)
-    seen = corrupt(x, Corruption(kind="masking", level=nu), torch.Generator().manual_seed(5))
+    seen = corrupt(x, Corruption(kind="masking", level=nu), torch.Generator().manual_seed(5)).x
     penalty = float(stochastic_penalty(pair.encode(x), pair.encode(seen)).item())
     variance = float((pair.weight.square().sum(0) * row[0].square()).sum().item())
     shift = float((pair.weight @ row[0]).square().sum().item())

@@ -94,3 +94,18 @@ def test_fewer_rows_than_dimensions_still_give_a_density() -> None:
     assert np.isfinite(sample(fit_density(codes, seed=0), 10)).all()
     with pytest.raises(ShapeError, match="at least 2"):
         fit_density(codes[:1], seed=0)
+
+
+@pytest.mark.parametrize("clusters", [1, 3, 5, 9])
+def test_the_density_has_as_many_components_as_the_codes_have_clusters(clusters: int) -> None:
+    random = np.random.default_rng(2)
+    # Equally far apart, along axes of their own.
+    centres = 9 * np.eye(10)[:clusters]
+    codes = (centres[random.integers(clusters, size=3_000)] + random.standard_normal((3_000, 10))).astype(np.float32)
+    assert len(fit_density(codes, seed=0).weights) == clusters
+
+
+def test_one_component_is_enough_where_it_has_more_numbers_than_there_are_rows() -> None:
+    random = np.random.default_rng(3)
+    codes = np.concatenate([random.standard_normal((200, 40)), 50 + random.standard_normal((200, 40))])
+    assert len(fit_density(codes.astype(np.float32), seed=0).weights) == 1
