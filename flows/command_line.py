@@ -14,6 +14,7 @@ from flows.ask_commands import embed, generate
 from flows.doctor import doctor
 from flows.local_server import prefect_server_until_exit, set_environment
 from flows.release_commands import releases
+from flows.report_command import report
 from flows.steps.errors import FlowError
 from flows.steps.recipes import load_recipe, recipe_names
 from flows.terminal import console
@@ -33,6 +34,7 @@ app.add_typer(releases, name="releases")
 app.command()(embed)
 app.command()(generate)
 app.command()(doctor)
+app.command()(report)
 
 _SOURCES = "auto, mnist, fashion-mnist, digits, or a path: folder of images, .npy, .npz, .parquet, .csv"
 Source = Annotated[str, typer.Option(help=f"What to learn from: {_SOURCES}.")]

@@ -53,7 +53,7 @@ def show_release(
 ) -> None:
     """What a release states about itself."""
     home = Home.from_environment()
-    manifest = ReleaseStore(home).manifest(_resolve(home, version))
+    manifest = ReleaseStore(home).manifest(resolve_version(home, version))
     if as_json:
         console.print_json(manifest.model_dump_json())
         return
@@ -79,7 +79,7 @@ def show_release(
 def promote(version: Version, why: Why = "asked for at the command line") -> None:
     """Make a release the champion, once its files and its golden batch have been checked."""
     home = Home.from_environment()
-    version = _resolve(home, version)
+    version = resolve_version(home, version)
     state = promote_release(home, version, who=getpass.getuser(), why=why)
     console.print(f"champion: {state.champion} (before: {state.previous or 'none'})")
 
@@ -98,7 +98,8 @@ def journal() -> None:
         console.print(f"{move.when}  {move.action:<8}  {move.release}  {move.who}: {move.why} ({move.verdict})")
 
 
-def _resolve(home: Home, version: str) -> str:
+def resolve_version(home: Home, version: str) -> str:
+    """The version that a channel names; anything else is taken as a version itself."""
     state = Channels(home).read()
     named = {"champion": state.champion, "previous": state.previous, "candidate": state.candidate}
     return named.get(version) or version

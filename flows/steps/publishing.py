@@ -66,7 +66,7 @@ def publish_step(dataset: Dataset, recipe: Recipe, exported: Path, home: Home, l
         runtime = Runtime.load(draft, manifest, device="cpu")
         stack = load_stack(dataset, recipe, exported)
         manifest = measured(Subject(runtime, dataset, recipe, preprocessing_of(dataset, recipe), stack))
-        draw_figures(draft, manifest, dataset)
+        draw_figures(draft, manifest)
         return store.publish(draft, manifest)
 
 

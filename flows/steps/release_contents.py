@@ -12,7 +12,6 @@ from jaxtyping import Float32
 
 from flows.steps.datasets import Dataset
 from flows.steps.evaluation import Networks, sample_indices, sample_rows
-from flows.steps.figures import map_figure, reconstruction_figure
 from flows.steps.latent import (
     calibrate,
     latent_statistics,
@@ -21,17 +20,17 @@ from flows.steps.latent import (
     squared_errors,
 )
 from flows.steps.onnx_export import OPSET
+from flows.steps.report.release_pictures import release_pictures
+from flows.steps.report.stored import store_pictures
 from models.recipe import Recipe
 from models.sampling import Density, fit_density
 from service.release.home import MODEL_NAME
 from service.release.manifest import Code, CodeLayer, Data, Golden, Input, Manifest, Reference
 from service.release.manifest import Density as DescribedDensity
-from service.runtime import Runtime
 
 _GOLDEN_ROWS = 16
 _REFERENCE_ROWS = 2_000
 _CODED_ROWS = 20_000
-_DRAWN_SAMPLES = 20
 # Other processors and GPUs add up in another order: this much of a code's or sample's range is rounding.
 _TOLERANCE = 1e-4
 _LIBRARIES = ("torch", "torchvision", "onnx", "onnxruntime-gpu", "onnxruntime", "prefect", "bentoml", "numpy")
@@ -117,20 +116,9 @@ def complete_release(
     )
 
 
-def draw_figures(folder: Path, manifest: Manifest, dataset: Dataset) -> None:
-    """Put pictures into a complete draft's `figures/`: reconstructions beside samples, and the 2-D map."""
-    runtime = Runtime.load(folder, manifest, device="cpu")
-    originals = sample_rows(dataset, "test", manifest.seed, _DRAWN_SAMPLES)
-    samples = runtime.decode(runtime.sample(_DRAWN_SAMPLES, manifest.seed))
-    value_range = dataset.record.value_range
-    labels = folder / "reference" / "labels.npy"
-    figures = {
-        "reconstructions": reconstruction_figure(originals, runtime.reconstruct(originals), samples, value_range),
-        "map": map_figure(np.load(folder / "reference" / "map.npy"), np.load(labels) if labels.exists() else None),
-    }
-    (folder / "figures").mkdir()
-    for name, picture in figures.items():
-        (folder / "figures" / f"{name}.png").write_bytes(picture)
+def draw_figures(folder: Path, manifest: Manifest) -> None:
+    """Put the pictures that need nothing but the release into a complete draft's `figures/`."""
+    store_pictures(release_pictures(folder, manifest), folder / "figures")
 
 
 def _layers(recipe: Recipe, networks: Networks, row: Float32[np.ndarray, "one ..."]) -> tuple[CodeLayer, ...]:

@@ -26,7 +26,10 @@ class Input(_Part):
     """One row of the user's data, in its own units."""
 
     kind: Literal["image", "vector"]
-    shape: tuple[int, ...] = Field(description="(height, width), (height, width, 3) or (features,)")
+    shape: tuple[int, ...] = Field(
+        description="(features,), (height, width) for grey, or (height, width, channels): 2 grey and opacity, 3 RGB, "
+        "4 RGB and opacity"
+    )
     stored_dtype: str = Field(description="how the dataset keeps a row, for example uint8")
     minimum: float = Field(description="least value seen in training, or the type's own for images")
     maximum: float

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -32,8 +33,8 @@ def draw_sheet(title: str, rows: Sequence[Sequence[Tiles]]) -> bytes:
     height = top + sum(heights) + _MARGIN // 2 * (len(rows) + 1)
     figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
 
-    def write(text: str, across: float, down: float, points: float, **style: str) -> None:
-        figure.text(across / width, 1 - down / height, text, fontsize=points, **{"va": "center", **style})
+    def write(text: str, across: float, down: float, points: float, **style: Any) -> None:
+        figure.text(across / width, 1 - down / height, text, fontsize=points, va="center", **style)
 
     for line, text in enumerate(head):
         write(text, _MARGIN, _MARGIN + _LINE * (line + 0.3), _TITLE_POINTS, weight="bold")
