@@ -76,7 +76,7 @@ def errors_by_depth(release: ReleaseData, dataset: Dataset, home: Path) -> tuple
     made_from = {"space": release.manifest.space_id, "data": dataset.record.fingerprint, "rows": ROWS}
     folder = finished(home, state_key("depths", made_from), make)[0]
     found = json.loads((folder / "depths.json").read_text())
-    points = [Point(depth, *values) for depth, values in enumerate(found)]
+    points = [Point(float(depth), *values) for depth, values in enumerate(found)]
     return points, min(ROWS["test"], dataset.record.rows["test"])
 
 
