@@ -45,7 +45,7 @@ def walkback_step(
 
     Source: Bengio et al. 2013, "Generalized denoising auto-encoders as generative models", section 3.
     """
-    z = model.encode(corrupt(x, corruption, generator, low=low, high=high))
+    z = model.encode(corrupt(x, corruption, generator, low=low, high=high).x)
     return Step(model.decode(z), z)
 
 

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from models.autoencoder import Autoencoder
 from models.initialisation import initial_weight
 from models.randomness import make_generator
 from models.recipe import Recipe
@@ -41,6 +42,11 @@ class Classifier(nn.Module):
         for pair in stack.pairs:
             for name, parameter in pair.named_parameters():
                 parameter.requires_grad_(not name.startswith("decoder"))
+
+    @property
+    def encoder(self) -> Autoencoder:
+        """What encodes: the stack, or its only pair, whose contraction penalty has a closed form."""
+        return self.stack.pairs[0] if len(self.stack.pairs) == 1 else self.stack
 
     @property
     def input_shape(self) -> tuple[int, ...]:

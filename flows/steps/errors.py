@@ -1,6 +1,7 @@
 """What can go wrong in a flow, as one tree. A message is a line: which field, what came, what is expected.
 
 FlowError
+├── SettingError            a variable of the environment holds what it cannot hold
 ├── LabelsMissingError      a recipe learns from labels that the data does not have
 ├── ReportError             a report cannot be written where it was asked for
 └── DatasetError            a dataset on disk is missing, truncated, changed, or cannot be written
@@ -27,6 +28,10 @@ class DatasetError(FlowError):
 
 class SourceError(DatasetError):
     """The source does not exist, is truncated, or is of a kind that is not read."""
+
+
+class SettingError(FlowError):
+    """A variable of the environment holds what it cannot hold."""
 
 
 class LabelsMissingError(FlowError):

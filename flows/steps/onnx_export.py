@@ -55,21 +55,33 @@ def export_networks(
     x = torch.from_numpy(rows[:2].copy())
     with torch.no_grad():
         z = encoder(x)[0]
-    _export(encoder, x, "x", ["z", *inner], folder / "encoder.onnx")
-    _export(decoder, z, "z", ["x"], folder / "decoder.onnx")
+    export_graph(encoder, {"x": x}, ["z", *inner], folder / "encoder.onnx")
+    export_graph(decoder, {"z": z}, ["x"], folder / "decoder.onnx")
     return max(_compare(encoder, decoder, rows[:size], folder) for size in _CHECKED_BATCHES)
 
 
-def _export(module: nn.Module, example: torch.Tensor, name: str, outputs: list[str], path: Path) -> None:
+def export_graph(module: nn.Module, examples: dict[str, torch.Tensor], outputs: list[str], path: Path) -> None:
+    """Write one module as ONNX: one file, dynamic batch.
+
+    Args:
+        module: in evaluation mode.
+        examples: its arguments by name, in their order, each of two rows.
+        outputs: what its results are called, in their order.
+        path: of the file.
+
+    Raises:
+        ExportError: torch exported nothing.
+    """
+    batch = torch.export.Dim("batch")
     with _quiet_exporter():
         program = torch.onnx.export(
             module,
-            (example,),
+            tuple(examples.values()),
             dynamo=True,
             opset_version=OPSET,
-            input_names=[name],
+            input_names=list(examples),
             output_names=outputs,
-            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            dynamic_shapes=tuple({0: batch} for _ in examples),
             external_data=False,
             verbose=False,
         )
@@ -91,14 +103,23 @@ def _compare(encoder: Encoder, decoder: Decoder, rows: Float32[np.ndarray, "rows
     code = run_session(open_session(folder / "encoder.onnx", "cpu", 1), "x", "z", rows)
     answer = run_session(open_session(folder / "decoder.onnx", "cpu", 1), "z", "x", z.numpy())
     for what, found, expected in (("encoder", code, z.numpy()), ("decoder", answer, rebuilt)):
-        largest = float(np.abs(found - expected).max())
-        allowed = max(_LARGEST_DIFFERENCE, _LARGEST_SHARE_OF_RANGE * float(np.ptp(expected)))
-        # Written so that NaN fails.
-        if not largest <= allowed:
-            raise ExportError(
-                f"{what}.onnx differs from torch by {largest:.3g} at batch {len(rows)}, {allowed:.3g} is allowed"
-            )
+        check_difference(f"{what}.onnx", found, expected)
     return float(np.abs(answer - rebuilt).max())
+
+
+def check_difference(name: str, found: np.ndarray, expected: np.ndarray) -> None:
+    """Nothing, if what a graph found is what torch computed.
+
+    Raises:
+        ExportError: it differs by more than rounding does.
+    """
+    largest = float(np.abs(found - expected).max())
+    allowed = max(_LARGEST_DIFFERENCE, _LARGEST_SHARE_OF_RANGE * float(np.ptp(expected)))
+    # Written so that NaN fails.
+    if not largest <= allowed:
+        raise ExportError(
+            f"{name} differs from torch by {largest:.3g} at batch {len(expected)}, {allowed:.3g} is allowed"
+        )
 
 
 @contextmanager

@@ -9,14 +9,18 @@ from pathlib import Path
 import numpy as np
 
 from flows.steps.datasets import Dataset
+from flows.steps.evaluation import Subject, measured
 from flows.steps.onnx_export import export_networks
 from flows.steps.release_contents import Lineage, complete_release, draw_figures, space_of
+from flows.steps.sampling_contents import is_contractive
 from flows.steps.training import load_stack, preprocessing_of
 from flows.steps.training_state import WEIGHTS_FILE, finished, state_key
+from flows.steps.walk_export import export_walk
 from models.recipe import Recipe
 from service.release.home import Home
 from service.release.manifest import Manifest
 from service.release.store import ReleaseStore
+from service.runtime import Runtime
 
 _CHECKED_ROWS = 7
 
@@ -25,7 +29,8 @@ LineageOf = Callable[[str], Lineage]
 
 
 def export_step(dataset: Dataset, recipe: Recipe, stack_folder: Path, home: Path) -> Path:
-    """Encoder and decoder as ONNX, checked against torch, in a folder beside the training's own.
+    """Encoder and decoder as ONNX, and the walk of contractive kinds, checked against torch, in a folder beside the
+    training's own.
 
     Raises:
         ExportError: a graph is not what torch computes.
@@ -35,11 +40,15 @@ def export_step(dataset: Dataset, recipe: Recipe, stack_folder: Path, home: Path
     def make(folder: Path) -> None:
         stack = load_stack(dataset, recipe, stack_folder)
         rows = dataset.rows("test")[:_CHECKED_ROWS].astype(np.float32)
-        export_networks(preprocessing_of(dataset, recipe), stack, rows, folder)
+        preprocessing = preprocessing_of(dataset, recipe)
+        export_networks(preprocessing, stack, rows, folder)
+        if is_contractive(recipe):
+            export_walk(preprocessing, stack, rows, folder)
         shutil.copyfile(stack_folder / WEIGHTS_FILE, folder / WEIGHTS_FILE)
 
-    # The stack's name stands for data, recipe and weights.
-    return finished(home, state_key("onnx", {"stack": stack_folder.name}), make)[0]
+    # The stack's name stands for data, recipe and weights; what was exported before there were walks has none.
+    made_from = {"stack": stack_folder.name} | ({"walk": True} if is_contractive(recipe) else {})
+    return finished(home, state_key("onnx", made_from), make)[0]
 
 
 def publish_step(dataset: Dataset, recipe: Recipe, exported: Path, home: Home, lineage: LineageOf) -> Manifest:
@@ -61,6 +70,9 @@ def publish_step(dataset: Dataset, recipe: Recipe, exported: Path, home: Home, l
         scale = error_scale(dataset, recipe)
         known = lineage(space_of(draft / "encoder.onnx"))
         manifest = complete_release(draft, dataset, recipe, scale, known)
+        runtime = Runtime.load(draft, manifest, device="cpu")
+        stack = load_stack(dataset, recipe, exported)
+        manifest = measured(Subject(runtime, dataset, recipe, preprocessing_of(dataset, recipe), stack))
         draw_figures(draft, manifest)
         return store.publish(draft, manifest)
 

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from flows.steps.datasets import Dataset
-from flows.steps.evaluation import Networks, evaluate, sample_indices, sample_rows
+from flows.steps.evaluation import Networks, sample_indices, sample_rows
 from flows.steps.latent import (
     calibrate,
     latent_statistics,
@@ -22,6 +22,7 @@ from flows.steps.latent import (
 from flows.steps.onnx_export import OPSET
 from flows.steps.report.release_pictures import release_pictures
 from flows.steps.report.stored import store_pictures
+from flows.steps.sampling_contents import describe_sampling
 from models.recipe import Recipe
 from models.sampling import Density, fit_density
 from service.release.home import MODEL_NAME
@@ -66,7 +67,7 @@ def complete_release(
         lineage: version, time, parent, flow run.
 
     Returns:
-        The manifest, still without the digests of the files.
+        The manifest, still without figures and without the digests of the files.
     """
     networks = Networks.open(folder)
     chosen = sample_indices(dataset, "train", recipe.seed, _CODED_ROWS)
@@ -103,12 +104,13 @@ def complete_release(
             dropped=record.dropped,
             label_names=record.label_names,
         ),
-        metrics=tuple(evaluate(networks, dataset, scale)),
+        metrics=(),
         latent=latent_statistics(codes),
         density=DescribedDensity(components=len(density.weights), fitted_rows=density.fitted_rows),
         calibration=calibrate(errors, mahalanobis_distances(validation_codes, codes), "validation"),
         golden=_save_golden(networks, sample_rows(dataset, "test", recipe.seed, _GOLDEN_ROWS), folder / "golden"),
         reference=_save_reference(dataset, chosen, rows, codes, folder / "reference"),
+        sampling=describe_sampling(folder, dataset, recipe, density, rows, codes),
         opset=OPSET,
         versions={name: version for name in _LIBRARIES if (version := _version(name))},
         parent=lineage.parent,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from starlette.responses import Response
 
@@ -38,7 +40,13 @@ def choose(accept: str | None, offered: tuple[str, ...]) -> str:
     raise UnsupportedTypeError(f"Accept: {accept} came, {' or '.join(offered)} can be had", field="Accept")
 
 
-def write(media_type: str, arrays: dict[str, Floats], origin: Origin, images_as: Input | None) -> Response:
+def write(
+    media_type: str,
+    arrays: dict[str, Floats],
+    origin: Origin,
+    images_as: Input | None,
+    said: Mapping[str, Any] = MappingProxyType({}),
+) -> Response:
     """The answer.
 
     Args:
@@ -46,6 +54,7 @@ def write(media_type: str, arrays: dict[str, Floats], origin: Origin, images_as:
         arrays: by name, the main one first; npy and PNG hold that one only.
         origin: said in the JSON, and in headers whatever the type.
         images_as: how to draw the main array, where it can be drawn.
+        said: what else the JSON says.
 
     Raises:
         UnsupportedTypeError: a PNG was asked for, and the live release's rows are no images.
@@ -56,7 +65,7 @@ def write(media_type: str, arrays: dict[str, Floats], origin: Origin, images_as:
     elif media_type == PNG and images_as is not None:
         content = images.write_grid(main, images_as)
     else:
-        content = json.write({**arrays, **origin._asdict()})
+        content = json.write({**arrays, **said, **origin._asdict()})
     headers = {"X-Manifold-Space": origin.space, "X-Manifold-Release": origin.release}
     return Response(content, 200, headers, media_type)
 

@@ -85,7 +85,6 @@ def supervised(mapping: dict[str, Any], rows: np.ndarray) -> Learn:
             Examples(rows[:20], labels[:20]),
             settings=recipe.supervised_fine_tuning,
             seed=0,
-            corruption=recipe.corruption,
             on_epoch=None if reports is None else reports.append,
             checkpoints=keeper,
         )
@@ -123,7 +122,10 @@ def cases(mapping: Mapping, rows: np.ndarray) -> dict[str, Learn]:
         "early stopping": unsupervised(mapping(**noise, pretraining={**_SETTINGS, "patience": 2}), rows),
         "bfloat16": unsupervised(mapping(**noise, pretraining={**_SETTINGS, "precision": "bfloat16"}), rows),
         "probes": unsupervised(mapping(kind="cae", layers=[6], contraction=probed, pretraining=_SETTINGS), rows),
-        "labels": supervised(mapping(**noise, supervised_fine_tuning={**_SETTINGS, "patience": 4}), rows),
+        "labels": supervised(
+            mapping(layers=[6], supervised_fine_tuning={**_SETTINGS, "corruption": noise["corruption"], "patience": 4}),
+            rows,
+        ),
     }
 
 

@@ -21,6 +21,7 @@ from flows.steps.report.choosing import nearest, neighbours_of, one_of_each_labe
 from flows.steps.report.picture import Entry, Picture, Skipped
 from flows.steps.report.release_data import ReleaseData
 from service.release.manifest import Manifest
+from service.sampling import default_plan, draw, run
 
 _FILTERS, _HEAT_UNITS = 128, 40
 _QUERIES, _NEIGHBOURS = 10, 5
@@ -204,7 +205,7 @@ def _generation(release: ReleaseData) -> Picture:
 
 
 def _samples(release: ReleaseData, count: int) -> np.ndarray:
-    return release.runtime.decode(release.runtime.sample(count, release.manifest.seed))
+    return run(release.runtime, draw(release.runtime, default_plan(release.manifest, count, release.manifest.seed))).x
 
 
 def _between(first: np.ndarray, last: np.ndarray, share: np.ndarray) -> np.ndarray:
