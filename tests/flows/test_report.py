@@ -104,6 +104,14 @@ def row_shown(rows: np.ndarray, picture: np.ndarray, corner: tuple[int, int]) ->
     return int(found)
 
 
+def wait_for_a_layer(training: Path, known: set[Path]) -> None:
+    for _ in range(15_000):
+        if any(path.name.startswith("layer1-") and path.is_dir() for path in set(training.iterdir()) - known):
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"no layer was trained in {training}")
+
+
 @pytest.fixture(scope="module")
 def reported(
     manifold: Manifold, trained_home: Path, prefect_api: str, tmp_path_factory: pytest.TempPathFactory
@@ -119,12 +127,7 @@ def reported(
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    for _ in range(3000):
-        if any(
-            path.name.startswith("layer1-") and path.is_dir() for path in set((home / "training").iterdir()) - known
-        ):
-            break
-        time.sleep(0.01)
+    wait_for_a_layer(home / "training", known)
     killed.send_signal(signal.SIGKILL)
     killed.wait()
     assert not folder.exists()
