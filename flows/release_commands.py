@@ -7,8 +7,10 @@ import json
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
+from flows.figure_lines import curve_line, metric_line
 from flows.steps.promotion import promote_release
 from flows.terminal import console
 from service.release.channels import Channels
@@ -66,7 +68,9 @@ def show_release(
     table.add_row("data", f"{manifest.data.source}, {manifest.data.rows}, {manifest.data.fingerprint[:16]}")
     table.add_row("parent", manifest.parent or "none")
     for metric in manifest.metrics:
-        table.add_row(metric.name, f"{metric.value:.5g} {metric.unit} ({metric.split}, n={metric.rows})")
+        table.add_row(metric.name, escape(metric_line(metric)))
+    for curve in manifest.curves:
+        table.add_row(curve.name, escape(curve_line(curve)))
     table.add_row("folder", str(ReleaseStore(home).folder(manifest.version)))
     console.print(table)
 

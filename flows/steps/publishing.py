@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from flows.steps.datasets import Dataset
+from flows.steps.evaluation import Subject, measured
 from flows.steps.onnx_export import export_networks
 from flows.steps.release_contents import Lineage, complete_release, draw_figures, space_of
 from flows.steps.sampling_contents import is_contractive
@@ -19,6 +20,7 @@ from models.recipe import Recipe
 from service.release.home import Home
 from service.release.manifest import Manifest
 from service.release.store import ReleaseStore
+from service.runtime import Runtime
 
 _CHECKED_ROWS = 7
 
@@ -68,6 +70,9 @@ def publish_step(dataset: Dataset, recipe: Recipe, exported: Path, home: Home, l
         scale = error_scale(dataset, recipe)
         known = lineage(space_of(draft / "encoder.onnx"))
         manifest = complete_release(draft, dataset, recipe, scale, known)
+        runtime = Runtime.load(draft, manifest, device="cpu")
+        stack = load_stack(dataset, recipe, exported)
+        manifest = measured(Subject(runtime, dataset, recipe, preprocessing_of(dataset, recipe), stack))
         draw_figures(draft, manifest)
         return store.publish(draft, manifest)
 

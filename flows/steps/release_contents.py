@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from flows.steps.datasets import Dataset
-from flows.steps.evaluation import Networks, evaluate, sample_indices, sample_rows
+from flows.steps.evaluation import Networks, sample_indices, sample_rows
 from flows.steps.latent import (
     calibrate,
     latent_statistics,
@@ -67,7 +67,7 @@ def complete_release(
         lineage: version, time, parent, flow run.
 
     Returns:
-        The manifest, still without the digests of the files.
+        The manifest, still without figures and without the digests of the files.
     """
     networks = Networks.open(folder)
     chosen = sample_indices(dataset, "train", recipe.seed, _CODED_ROWS)
@@ -104,7 +104,7 @@ def complete_release(
             dropped=record.dropped,
             label_names=record.label_names,
         ),
-        metrics=tuple(evaluate(networks, dataset, scale)),
+        metrics=(),
         latent=latent_statistics(codes),
         density=DescribedDensity(components=len(density.weights), fitted_rows=density.fitted_rows),
         calibration=calibrate(errors, mahalanobis_distances(validation_codes, codes), "validation"),

@@ -17,7 +17,7 @@ from service.sessions import open_session, run_graph
 
 _QUANTILES = 201
 # After so few steps samples are about as far from the training rows as unseen rows are; with more, a walkback tires of
-# the rarer shapes, and a walk strays. Measured in docs/sampling.md.
+# the rarer shapes, and a walk strays. docs/serving.md has the figures.
 _STEPS = 5
 _STEP_SHARE = 0.3
 _MEASURED_ROWS = 500

@@ -63,14 +63,52 @@ class Data(_Part):
 
 
 class Metric(_Part):
-    """A figure with all that is needed to compare it: what, on which split, over how many rows."""
+    """A figure with all that is needed to compare it: what, on which split, over how many rows, how sure."""
 
     name: str
     value: float
     unit: str
     split: str
     rows: int
-    better: Literal["lower", "higher"]
+    better: Literal["lower", "higher", "neither"]
+    interval: tuple[float, float] | None = Field(
+        default=None, description="(low, high) around the true value; None where rows are too few, or nothing is drawn"
+    )
+    confidence: float | None = Field(default=None, gt=0, lt=1, description="how sure the interval is")
+    method: str | None = Field(default=None, description="how value and interval were found, for people")
+
+    @model_validator(mode="after")
+    def _interval_is_whole(self) -> Metric:
+        if (self.interval is None) != (self.confidence is None):
+            raise ValueError("interval and confidence come together")
+        if self.interval is not None and self.interval[0] > self.interval[1]:
+            raise ValueError("an interval goes from low to high")
+        return self
+
+
+class Curve(_Part):
+    """A figure at several points, each the mean over rows, such as the singular values of J by rank."""
+
+    name: str
+    at_name: str = Field(description="what the points are: rank, radius")
+    at: tuple[float, ...] = Field(min_length=1, description="the points, ascending")
+    values: tuple[float, ...]
+    low: tuple[float, ...] | None = Field(default=None, description="ends of each point's own interval")
+    high: tuple[float, ...] | None = None
+    unit: str
+    split: str
+    rows: int
+    confidence: float | None = Field(default=None, gt=0, lt=1)
+    method: str | None = None
+
+    @model_validator(mode="after")
+    def _one_value_a_point(self) -> Curve:
+        given = [row for row in (self.values, self.low, self.high) if row is not None]
+        if any(len(row) != len(self.at) for row in given):
+            raise ValueError("a curve has as many values and ends as points")
+        if len({self.low is None, self.high is None, self.confidence is None}) > 1:
+            raise ValueError("low, high and confidence come together")
+        return self
 
 
 class Latent(_Part):
@@ -174,6 +212,7 @@ class Manifest(_Part):
     code: Code
     data: Data
     metrics: tuple[Metric, ...]
+    curves: tuple[Curve, ...] = Field(default=(), description="figures by rank or radius")
     latent: Latent
     density: Density
     calibration: Calibration

@@ -6,7 +6,7 @@ import asyncio
 import io
 import time
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import numpy as np
@@ -26,6 +26,8 @@ from service.settings import Settings
 from tests.service.refusals import refused
 from tests.service.tiny import Tiny, every_method, promote, publish_tiny, reference_rows
 
+T = TypeVar("T")
+
 METHODS = ("density", "walkback", "jacobian_walk")
 
 
@@ -37,11 +39,11 @@ def tiny(home: Home) -> Tiny:
     return network
 
 
-def asked(home: Home, story: Callable[[httpx.AsyncClient], Coroutine[Any, Any, Any]], **settings: Any) -> Any:
+def asked(settings: Settings, story: Callable[[httpx.AsyncClient], Coroutine[Any, Any, T]]) -> T:
     """What a story ends with that asks an application in this process."""
 
-    async def told() -> Any:
-        worker = Worker.create(Settings(home=home.root, **settings), Metrics())
+    async def told() -> T:
+        worker = Worker.create(settings, Metrics())
         worker.champion.look()
         app = create_app()
         app.state.worker = worker
@@ -53,14 +55,8 @@ def asked(home: Home, story: Callable[[httpx.AsyncClient], Coroutine[Any, Any, A
     return asyncio.run(told())
 
 
-def posting(body: dict[str, Any]) -> Callable[[httpx.AsyncClient], Coroutine[Any, Any, httpx.Response]]:
-    """The story of one request."""
-    return lambda client: client.post("/v1/sample", json=body)
-
-
-def sample(home: Home, **body: Any) -> httpx.Response:
-    answer: httpx.Response = asked(home, posting(body))
-    return answer
+def sample(home: Home, settings: Settings | None = None, **body: Any) -> httpx.Response:
+    return asked(settings or Settings(home=home.root), lambda client: client.post("/v1/sample", json=body))
 
 
 def runtime_of(home: Home) -> Runtime:
@@ -169,7 +165,7 @@ def test_more_steps_than_a_request_may_have_are_refused_at_once(home: Home, tiny
         ({"steps": 26, "count": 4}, "steps", "from 1 to 25"),
         ({"count": 34}, "count", "34 rows of 3 steps are more than 100 in all"),
     ):
-        answer = asked(home, posting({"method": "walkback", **body}), max_sample_steps=100)
+        answer = sample(home, Settings(home=home.root, max_sample_steps=100), method="walkback", **body)
         refused(answer, 422, "invalid_value", field, words)
 
 
@@ -183,20 +179,21 @@ def test_a_long_chain_lets_others_through_and_ends_with_its_deadline(home: Home,
         assert not long.done()
         return time.monotonic() - started, await long, short
 
-    seconds, long, short = asked(home, story, max_sample_steps=10**6, deadline_seconds=1.0)
+    settings = Settings(home=home.root, max_sample_steps=10**6, deadline_seconds=1.0)
+    seconds, long, short = asked(settings, story)
     assert short.status_code == 200
     assert seconds < 1
     refused(long, 504, "deadline", None, "no answer within 1 s")
 
 
 def test_samples_come_as_npy_and_as_a_picture_too(home: Home, tiny: Tiny) -> None:
-    body = {"method": "jacobian_walk", "count": 4}
+    body: dict[str, Any] = {"method": "jacobian_walk", "count": 4}
     told = sample(home, **body).json()["x"]
 
     async def story(client: httpx.AsyncClient) -> list[httpx.Response]:
         kinds = ("application/x-npy", "image/png")
         return [await client.post("/v1/sample", json=body, headers={"Accept": kind}) for kind in kinds]
 
-    npy, png = asked(home, story)
+    npy, png = asked(Settings(home=home.root), story)
     assert np.allclose(np.load(io.BytesIO(npy.content), allow_pickle=False), told, rtol=1e-5)
     assert png.content.startswith(b"\x89PNG")
