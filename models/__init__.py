@@ -33,12 +33,11 @@ Rooms:
   `stack`: pairs in order.
 - `preprocessing`: data's own units to scaled rows and back. `encoder_decoder`: the modules that are exported.
 - `jacobian_products`: J u and vᵀ J of encoder and decoder, written out.
-- `corruption`, `losses`, `contraction`: the terms. `objectives`: one batch to named terms (AE, DAE, SCAE,
-  CAE).
-- `training` (with `batches`, `determinism`, `optimisers`): epochs over rows. `pretraining`: one layer.
-  `fine_tuning`: all layers.
+- `corruption`, `losses`, `contraction`, `regularised_encoding`: the terms. `objectives`: one batch to named terms (AE,
+  DAE, SCAE, CAE). `classifier`: an encoder with a softmax on top.
+- `training` (with `learning`, `run`, `checkpoints`, `batches`, `determinism`, `optimisers`): epochs over rows.
+  `pretraining`: one layer. `fine_tuning`: all layers, on reconstruction or on labels.
 - `sampling`: a density over codes. `chains`: walkback and the Jacobian walk.
-- `representation`, `label_measures`, `neighbourhoods`, `jacobian_spectrum`, `encoder_measures`, `sample_quality`:
-  measures of a code. `intervals`: how sure they are.
+- `measures/`: measures of a code and its reconstruction, and how sure they are.
 - `randomness`: every generator, by seed and purpose. `errors`: the exception tree.
 """

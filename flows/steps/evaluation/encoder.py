@@ -11,9 +11,9 @@ from jaxtyping import Float32
 from flows.steps.datasets import Split
 from flows.steps.evaluation.figures import curve_of, mean_of, stated
 from flows.steps.evaluation.subject import SAMPLE_SEED, Subject
-from models.encoder_measures import contraction_ratios, dead_share, mean_distance, saturation_per_row
 from models.errors import ShapeError
-from models.jacobian_spectrum import jacobian_norms, singular_values
+from models.measures.encoders import contraction_ratios, dead_share, mean_distance, saturation_per_row
+from models.measures.jacobian_spectrum import jacobian_norms, singular_values
 from models.preprocessing import scale_rows
 from models.recipe import code_activation
 from service.release.manifest import Curve, Metric

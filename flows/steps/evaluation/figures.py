@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from flows.steps.datasets import Split
-from models.intervals import Interval, mean_band, mean_interval, share_interval
+from models.measures.intervals import Interval, mean_band, mean_interval, share_interval
 from service.release.manifest import Curve, Metric
 
 Better = Literal["lower", "higher", "neither"]

@@ -10,8 +10,8 @@ from jaxtyping import Float, Int64
 from flows.steps.datasets import Split
 from flows.steps.evaluation.figures import share_of
 from flows.steps.evaluation.subject import SAMPLE_SEED, Subject
-from models.label_measures import linear_probe, nearest_neighbour_accuracy
-from models.representation import LinearCode
+from models.measures.labels import linear_probe, nearest_neighbour_accuracy
+from models.measures.reconstruction import LinearCode
 from service.release.manifest import Metric
 
 _NEIGHBOUR_TRAIN_ROWS = 10_000

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from flows.steps.evaluation.figures import stated
 from flows.steps.evaluation.subject import SAMPLE_SEED, Subject
-from models.neighbourhoods import neighbourhood_preservation
-from models.representation import LinearCode
+from models.measures.neighbourhoods import neighbourhood_preservation
+from models.measures.reconstruction import LinearCode
 from service.release.manifest import Metric
 
 _ROWS = 1_000

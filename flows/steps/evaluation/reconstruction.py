@@ -9,7 +9,7 @@ import numpy as np
 from flows.steps.evaluation.figures import mean_of
 from flows.steps.evaluation.subject import SAMPLE_SEED, Subject
 from flows.steps.latent import squared_errors
-from models.representation import LinearCode, principal_components
+from models.measures.reconstruction import LinearCode, principal_components
 from service.release.manifest import Metric
 
 _CHUNK_ROWS = 1_024

@@ -9,7 +9,7 @@ from jaxtyping import Float32
 
 from flows.steps.evaluation.figures import mean_of, share_of
 from flows.steps.evaluation.subject import SAMPLE_SEED, Subject
-from models.sample_quality import sample_quality
+from models.measures.sample_quality import sample_quality
 from service.release.manifest import Metric
 
 _ROWS = 2_000

@@ -17,9 +17,9 @@ from flows.steps.figures import Point
 from flows.steps.report.first_layers import Sample, open_layer, recipes_of
 from flows.steps.report.release_data import ReleaseData
 from flows.steps.training_state import finished, state_key
-from models.intervals import Interval, mean_interval, share_interval
-from models.jacobian_spectrum import singular_values
-from models.label_measures import linear_probe
+from models.measures.intervals import Interval, mean_interval, share_interval
+from models.measures.jacobian_spectrum import singular_values
+from models.measures.labels import linear_probe
 
 MASKED = 0.25
 SPECTRUM_ROWS = 100

@@ -8,7 +8,7 @@ from sklearn.datasets import make_s_curve
 from sklearn.manifold import trustworthiness
 
 from models.errors import ShapeError
-from models.neighbourhoods import neighbourhood_preservation
+from models.measures.neighbourhoods import neighbourhood_preservation
 
 
 def test_the_same_space_up_to_scale_is_kept_whole() -> None:

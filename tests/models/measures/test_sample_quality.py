@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from models.errors import ShapeError
-from models.sample_quality import SampleQuality, sample_quality
+from models.measures.sample_quality import SampleQuality, sample_quality
 
 
 def figures(quality: SampleQuality) -> tuple[float, float, float, float]:

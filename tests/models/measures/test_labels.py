@@ -7,7 +7,7 @@ import pytest
 from jaxtyping import Float32, Int64
 
 from models.errors import ShapeError
-from models.label_measures import STRENGTHS, linear_probe, nearest_neighbour_accuracy
+from models.measures.labels import STRENGTHS, linear_probe, nearest_neighbour_accuracy
 
 Labelled = tuple[Float32[np.ndarray, "rows 2"], Int64[np.ndarray, " rows"]]
 

@@ -10,7 +10,7 @@ from sklearn.manifold import trustworthiness
 from threadpoolctl import threadpool_limits
 
 from models.errors import ShapeError
-from models.intervals import Interval, jackknife_interval
+from models.measures.intervals import Interval, jackknife_interval
 
 NEIGHBOURS = 10
 

@@ -8,7 +8,7 @@ from jaxtyping import Float32
 from sklearn.decomposition import PCA
 
 from models.errors import ShapeError
-from models.representation import pca_squared_error, principal_components, squared_error_per_row
+from models.measures.reconstruction import pca_squared_error, principal_components, squared_error_per_row
 from models.sampling import Density, fit_density
 
 Digits = Float32[np.ndarray, "rows 8 8"]

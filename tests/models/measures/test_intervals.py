@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.intervals import jackknife_interval, mean_band, mean_interval, share_interval
+from models.measures.intervals import jackknife_interval, mean_band, mean_interval, share_interval
 
 
 def test_the_interval_of_a_mean_covers_the_true_mean_in_about_95_percent_of_draws() -> None:

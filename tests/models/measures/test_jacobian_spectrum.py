@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.jacobian_spectrum import jacobian_norms, singular_values
+from models.measures.jacobian_spectrum import jacobian_norms, singular_values
 from models.recipe import parse_recipe
 from models.stack import Stack, build_stack
 

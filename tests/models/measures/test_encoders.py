@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.encoder_measures import contraction_ratios, dead_share, mean_distance, saturation_per_row
 from models.errors import ShapeError
+from models.measures.encoders import contraction_ratios, dead_share, mean_distance, saturation_per_row
 from models.recipe_parts import Activation
 
 
