@@ -12,9 +12,11 @@ from scipy import stats
 from benchmarks.harness import Row
 from benchmarks.papers.choosing import Outcome
 from benchmarks.papers.cuts import TEST_ROWS
+from flows.steps.figures.curves import Curve, Panel, Point, curve_figure
 from service.release.atomic import write_atomically
 
 PAGE = Path(__file__).parents[2] / "docs" / "papers.md"
+PICTURE = PAGE.parent / "images" / "error_by_corruption.png"
 _START, _END = "<!-- the table, written by make bench-papers -->", "<!-- end of the table -->"
 _LEVELS = ("0", "10", "25", "40")
 
@@ -89,6 +91,19 @@ def _deep_autoencoder(outcome: Outcome) -> Iterator[Row]:
     less = found["neighbour_error"] - found["neighbour_error_of_inputs"]
     sides = {name: {"error": found[name]} for name in ("neighbour_error", "neighbour_error_of_inputs")}
     yield Row("deep_ae30_knn1_error_minus_raw", less, "points", 0.0, "lower", "about -0.4", seed=0, sides=sides)
+
+
+def draw_levels(outcomes: Mapping[str, Outcome]) -> None:
+    """Draw the test error by corruption level into docs/images/ (Vincent et al. 2010, section 5.3)."""
+    points = []
+    for level in _LEVELS:
+        outcome = outcomes[f"sdae3-basic-{level}"]
+        found = _interval(outcome.values("error"), outcome)
+        points.append(Point(float(level), found["mean"], found["low"], found["high"]))
+    rows_of_test = TEST_ROWS["basic"]
+    measure = f"test error, % (n = {rows_of_test:,}, 3 seeds)"
+    panel = Panel("SDAE-3 on basic", "corruption, % of inputs masked", measure, (Curve("SDAE-3", tuple(points)),))
+    write_atomically(PICTURE, curve_figure("Test error by corruption level, mean and 95 % interval", [panel]))
 
 
 def write_page(found: list[Row], when: str) -> None:
