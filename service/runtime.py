@@ -1,4 +1,4 @@
-"""A release, loaded: encoder, decoder and density. What flows measure with is what is served."""
+"""A release, loaded: its graphs and its density. What flows measure with is what is served."""
 
 from __future__ import annotations
 
@@ -39,26 +39,29 @@ __all__ = [
 
 
 class Runtime:
-    """Encoder, decoder and density of one release, loaded. Safe to use from several threads.
+    """Encoder, decoder, density and perhaps classifier of one release, loaded. Safe to use from several threads.
 
     Attributes:
         manifest: what the release states.
         device: "cuda" or "cpu", as the sessions themselves report it.
     """
 
-    def __init__(self, folder: Path, manifest: Manifest, encoder: Any, decoder: Any) -> None:
+    def __init__(
+        self, folder: Path, manifest: Manifest, encoder: Any, decoder: Any, classifier: Any | None = None
+    ) -> None:
         self.manifest = manifest
         self.device: Device = device_of(encoder)
         self._folder = folder
         self._encoder = encoder
         self._decoder = decoder
+        self._classifier = classifier
         self._weights = _load_array(folder / "density" / "weights.npy")
         self._means = _load_array(folder / "density" / "means.npy")
         self._cholesky = _load_array(folder / "density" / "cholesky.npy")
 
     @classmethod
     def load(cls, folder: Path, manifest: Manifest, *, device: DeviceChoice, threads: int = 1) -> Runtime:
-        """Open the two graphs of a release.
+        """Open the graphs of a release: two, or three where its manifest names a classifier.
 
         Args:
             folder: the release's folder, verified by the caller.
@@ -78,7 +81,11 @@ class Runtime:
         code = [manifest.code.size]
         _check_signature(encoder, folder, {"x": row}, {"z": code} | {n: [w] for n, w in codes.items()})
         _check_signature(decoder, folder, {"z": code}, {"x": row})
-        return cls(folder, manifest, encoder, decoder)
+        if manifest.classifier is None:
+            return cls(folder, manifest, encoder, decoder)
+        classifier = open_session(folder / "classifier.onnx", device, threads)
+        _check_signature(classifier, folder, {"x": row}, {"p": [manifest.classifier.classes]})
+        return cls(folder, manifest, encoder, decoder, classifier)
 
     def encode(self, x: npt.ArrayLike, depth: int | None = None) -> Floats:
         """Rows -> codes.
@@ -107,6 +114,23 @@ class Runtime:
     def reconstruct(self, x: npt.ArrayLike) -> Floats:
         """Rows -> rows through the code: g(h(x)); (batch, *shape) in and out, in the data's own units."""
         return self.decode(self.encode(x))
+
+    def classify(self, x: npt.ArrayLike) -> Floats:
+        """Rows -> probabilities.
+
+        Args:
+            x: (batch, *shape), in the data's own units.
+
+        Returns:
+            (batch, classes), in the order of the manifest's `classifier.label_names`; each row adds up to 1.
+
+        Raises:
+            ValueError: the release has no classifier; its manifest says so.
+            ModelRunError: ONNX Runtime failed.
+        """
+        if self._classifier is None:
+            raise ValueError(f"release {self.manifest.version} has no classifier")
+        return run_session(self._classifier, "x", "p", x)
 
     def sample(self, n: int, seed: int) -> Floats:
         """Draw codes from the Gaussian mixture fitted to the training codes (Ghosh et al. 2020).
@@ -140,6 +164,9 @@ class Runtime:
         )
         self._compare("code", self.encode(x), z, golden.code_tolerance)
         self._compare("reconstruction", self.reconstruct(x), reconstruction, golden.output_tolerance)
+        if self.manifest.classifier is not None:
+            p = _load_array(self._folder / "golden" / "p.npy")
+            self._compare("probability", self.classify(x), p, self.manifest.classifier.tolerance)
 
     def _compare(self, what: str, found: Floats, expected: npt.NDArray[Any], tolerance: float) -> None:
         release = f"release {self.manifest.version} on {self.device}"

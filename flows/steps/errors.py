@@ -1,6 +1,7 @@
 """What can go wrong in a flow, as one tree. A message is a line: which field, what came, what is expected.
 
 FlowError
+├── LabelsError             supervised fine-tuning is asked for, and there is nothing to learn it by
 └── DatasetError            a dataset on disk is missing, truncated, changed, or cannot be written
     ├── SourceError         what was named as the source cannot be read as one
     │   └── DownloadError   a mirror answered and then failed: trying again may help
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 
 class FlowError(Exception):
     """The root: whatever a flow or one of its steps refuses to do, with the reason as its text."""
+
+
+class LabelsError(FlowError):
+    """Supervised fine-tuning is asked for, and the source or dataset has no labels, or one that all rows share."""
 
 
 class DatasetError(FlowError):

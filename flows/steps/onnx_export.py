@@ -1,4 +1,4 @@
-"""Encoder and decoder as ONNX, each one file, checked against torch."""
+"""Encoder, decoder and classifier as ONNX, each one file, checked against torch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from jaxtyping import Float32
 from torch import nn
 
 from flows.steps.errors import FlowError
-from models.encoder_decoder import Decoder, Encoder
+from models.classifier import Classifier
+from models.encoder_decoder import Decoder, Encoder, LabelProbabilities
 from models.preprocessing import Preprocessing
 from models.stack import Stack
 from service.sessions import open_session, run_session
@@ -60,6 +61,36 @@ def export_networks(
     return max(_compare(encoder, decoder, rows[:size], folder) for size in _CHECKED_BATCHES)
 
 
+def export_classifier(
+    preprocessing: Preprocessing, classifier: Classifier, rows: Float32[np.ndarray, "rows ..."], folder: Path
+) -> float:
+    """Write `classifier.onnx`, from rows to probabilities, and compare it with torch at batch 1 and 7.
+
+    Args:
+        preprocessing: becomes part of the graph, as the softmax does.
+        classifier: trained, on the CPU.
+        rows: at least 7 real rows in the data's own units, to compare with.
+        folder: where the file goes.
+
+    Returns:
+        The largest difference of a probability.
+
+    Raises:
+        ExportError: the graph, given what torch was given, differs by more than 1e-4.
+    """
+    module = LabelProbabilities(preprocessing, classifier).eval()
+    path = folder / "classifier.onnx"
+    _export(module, torch.from_numpy(rows[:2].copy()), "x", ["p"], path)
+    session = open_session(path, "cpu", 1)
+    largest = 0.0
+    for size in _CHECKED_BATCHES:
+        with torch.no_grad():
+            expected = module(torch.from_numpy(rows[:size].copy())).numpy()
+        found = run_session(session, "x", "p", rows[:size])
+        largest = max(largest, _difference("classifier", found, expected))
+    return largest
+
+
 def _export(module: nn.Module, example: torch.Tensor, name: str, outputs: list[str], path: Path) -> None:
     with _quiet_exporter():
         program = torch.onnx.export(
@@ -90,15 +121,19 @@ def _compare(encoder: Encoder, decoder: Decoder, rows: Float32[np.ndarray, "rows
         rebuilt = decoder(z).numpy()
     code = run_session(open_session(folder / "encoder.onnx", "cpu", 1), "x", "z", rows)
     answer = run_session(open_session(folder / "decoder.onnx", "cpu", 1), "z", "x", z.numpy())
-    for what, found, expected in (("encoder", code, z.numpy()), ("decoder", answer, rebuilt)):
-        largest = float(np.abs(found - expected).max())
-        allowed = max(_LARGEST_DIFFERENCE, _LARGEST_SHARE_OF_RANGE * float(np.ptp(expected)))
-        # Written so that NaN fails.
-        if not largest <= allowed:
-            raise ExportError(
-                f"{what}.onnx differs from torch by {largest:.3g} at batch {len(rows)}, {allowed:.3g} is allowed"
-            )
-    return float(np.abs(answer - rebuilt).max())
+    _difference("encoder", code, z.numpy())
+    return _difference("decoder", answer, rebuilt)
+
+
+def _difference(what: str, found: Float32[np.ndarray, "rows ..."], expected: Float32[np.ndarray, "rows ..."]) -> float:
+    largest = float(np.abs(found - expected).max())
+    allowed = max(_LARGEST_DIFFERENCE, _LARGEST_SHARE_OF_RANGE * float(np.ptp(expected)))
+    # Written so that NaN fails.
+    if not largest <= allowed:
+        raise ExportError(
+            f"{what}.onnx differs from torch by {largest:.3g} at batch {len(found)}, {allowed:.3g} is allowed"
+        )
+    return largest
 
 
 @contextmanager

@@ -9,23 +9,33 @@ from pathlib import Path
 import numpy as np
 
 from flows.steps.datasets import Dataset
-from flows.steps.onnx_export import export_networks
+from flows.steps.onnx_export import export_classifier, export_networks
 from flows.steps.release_contents import Lineage, complete_release, draw_figures, space_of
-from flows.steps.training import load_stack, preprocessing_of
+from flows.steps.training import load_classifier, load_stack, preprocessing_of
 from flows.steps.training_state import WEIGHTS_FILE, finished, state_key
 from models.recipe import Recipe
 from service.release.home import Home
 from service.release.manifest import Manifest
 from service.release.store import ReleaseStore
 
+CLASSIFIER_WEIGHTS_FILE = "classifier.safetensors"
 _CHECKED_ROWS = 7
 
 LineageOf = Callable[[str], Lineage]
 """What the caller knows of a release, given its space."""
 
 
-def export_step(dataset: Dataset, recipe: Recipe, stack_folder: Path, home: Path) -> Path:
-    """Encoder and decoder as ONNX, checked against torch, in a folder beside the training's own.
+def export_step(
+    dataset: Dataset, recipe: Recipe, stack_folder: Path, home: Path, classifier_folder: Path | None = None
+) -> Path:
+    """The networks as ONNX, checked against torch, in a folder beside the training's own.
+
+    Args:
+        dataset: for real rows to compare with.
+        recipe: what was trained.
+        stack_folder: of the stack's weights.
+        home: `MANIFOLD_HOME`.
+        classifier_folder: of the classifier's weights, where supervised fine-tuning made one.
 
     Raises:
         ExportError: a graph is not what torch computes.
@@ -37,9 +47,16 @@ def export_step(dataset: Dataset, recipe: Recipe, stack_folder: Path, home: Path
         rows = dataset.rows("test")[:_CHECKED_ROWS].astype(np.float32)
         export_networks(preprocessing_of(dataset, recipe), stack, rows, folder)
         shutil.copyfile(stack_folder / WEIGHTS_FILE, folder / WEIGHTS_FILE)
+        if classifier_folder is not None:
+            classifier = load_classifier(dataset, recipe, classifier_folder)
+            export_classifier(preprocessing_of(dataset, recipe), classifier, rows, folder)
+            shutil.copyfile(classifier_folder / WEIGHTS_FILE, folder / CLASSIFIER_WEIGHTS_FILE)
 
-    # The stack's name stands for data, recipe and weights.
-    return finished(home, state_key("onnx", {"stack": stack_folder.name}), make)[0]
+    # A folder's name stands for data, recipe and weights.
+    made_from = {"stack": stack_folder.name}
+    if classifier_folder is not None:
+        made_from["classifier"] = classifier_folder.name
+    return finished(home, state_key("onnx", made_from), make)[0]
 
 
 def publish_step(dataset: Dataset, recipe: Recipe, exported: Path, home: Home, lineage: LineageOf) -> Manifest:

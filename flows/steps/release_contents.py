@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32
 
+from flows.steps.classification import describe_classifier
 from flows.steps.datasets import Dataset
 from flows.steps.evaluation import Networks, evaluate, sample_indices, sample_rows
 from flows.steps.figures import map_figure, reconstruction_figure
@@ -55,12 +56,12 @@ def space_of(encoder: Path) -> str:
 def complete_release(
     folder: Path, dataset: Dataset, recipe: Recipe, scale: tuple[float, ...], lineage: Lineage
 ) -> Manifest:
-    """Add golden batch, density, reference and figures to a folder that holds the two graphs.
+    """Add golden batch, density and reference to a folder that holds the graphs.
 
     All of it is computed through the service's own ONNX Runtime sessions: what is measured is what is served.
 
     Args:
-        folder: a draft with `encoder.onnx` and `decoder.onnx`.
+        folder: a draft with `encoder.onnx`, `decoder.onnx` and perhaps `classifier.onnx`.
         dataset: what was learned from.
         recipe: what was trained.
         scale: what one unit of reconstruction error is, one number or one a feature.
@@ -79,6 +80,8 @@ def complete_release(
     validation_codes = networks.encode(validation)
     errors = squared_errors(validation, networks.decode(validation_codes), scale)
     record = dataset.record
+    golden = _save_golden(networks, sample_rows(dataset, "test", recipe.seed, _GOLDEN_ROWS), folder / "golden")
+    described = describe_classifier(folder, dataset)
     return Manifest(
         name=MODEL_NAME,
         version=lineage.version,
@@ -104,12 +107,13 @@ def complete_release(
             dropped=record.dropped,
             label_names=record.label_names,
         ),
-        metrics=tuple(evaluate(networks, dataset, scale)),
+        metrics=(*evaluate(networks, dataset, scale), *([described.error] if described else [])),
         latent=latent_statistics(codes),
         density=DescribedDensity(components=len(density.weights), fitted_rows=density.fitted_rows),
         calibration=calibrate(errors, mahalanobis_distances(validation_codes, codes), "validation"),
-        golden=_save_golden(networks, sample_rows(dataset, "test", recipe.seed, _GOLDEN_ROWS), folder / "golden"),
+        golden=golden,
         reference=_save_reference(dataset, chosen, rows, codes, folder / "reference"),
+        classifier=described.classifier if described else None,
         opset=OPSET,
         versions={name: version for name in _LIBRARIES if (version := _version(name))},
         parent=lineage.parent,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from starlette.responses import Response
@@ -38,7 +39,13 @@ def choose(accept: str | None, offered: tuple[str, ...]) -> str:
     raise UnsupportedTypeError(f"Accept: {accept} came, {' or '.join(offered)} can be had", field="Accept")
 
 
-def write(media_type: str, arrays: dict[str, Floats], origin: Origin, images_as: Input | None) -> Response:
+def write(
+    media_type: str,
+    arrays: dict[str, Floats],
+    origin: Origin,
+    images_as: Input | None,
+    names: dict[str, Sequence[str]] | None = None,
+) -> Response:
     """The answer.
 
     Args:
@@ -46,6 +53,7 @@ def write(media_type: str, arrays: dict[str, Floats], origin: Origin, images_as:
         arrays: by name, the main one first; npy and PNG hold that one only.
         origin: said in the JSON, and in headers whatever the type.
         images_as: how to draw the main array, where it can be drawn.
+        names: text beside the arrays, one a row, such as labels; only JSON has room for it.
 
     Raises:
         UnsupportedTypeError: a PNG was asked for, and the live release's rows are no images.
@@ -56,7 +64,7 @@ def write(media_type: str, arrays: dict[str, Floats], origin: Origin, images_as:
     elif media_type == PNG and images_as is not None:
         content = images.write_grid(main, images_as)
     else:
-        content = json.write({**arrays, **origin._asdict()})
+        content = json.write({**arrays, **(names or {}), **origin._asdict()})
     headers = {"X-Manifold-Space": origin.space, "X-Manifold-Release": origin.release}
     return Response(content, 200, headers, media_type)
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from service.release.errors import ManifestError
 
@@ -109,6 +109,21 @@ class Reference(_Part):
     map: Literal["code", "pca"] = Field(description="what the 2-D coordinates are")
 
 
+class Classifier(_Part):
+    """What `classifier.onnx` answers, and how far it can be trusted; a release need not have one."""
+
+    classes: int = Field(ge=2, description="probabilities of one row, which add up to 1")
+    label_names: tuple[str, ...] = Field(description="what each probability is of, in order")
+    metric: str = Field(description="the name of the metric that says how often the likeliest label is wrong")
+    tolerance: float = Field(ge=0, description="largest absolute difference of a probability of the golden batch")
+
+    @model_validator(mode="after")
+    def _every_class_has_a_name(self) -> Self:
+        if len(self.label_names) != self.classes:
+            raise ValueError(f"{len(self.label_names)} label names came, {self.classes} expected, one a class")
+        return self
+
+
 class Manifest(_Part):
     """Everything a reader must know of a release. Immutable, like the release."""
 
@@ -129,6 +144,7 @@ class Manifest(_Part):
     calibration: Calibration
     golden: Golden
     reference: Reference
+    classifier: Classifier | None = Field(default=None, description="where supervised fine-tuning made one")
     opset: int
     versions: dict[str, str] = Field(description="library -> version, of the machine that made the release")
     parent: str | None = Field(default=None, description="the champion when this release was made")
