@@ -9,7 +9,7 @@ from prefect.cache_policies import NO_CACHE
 
 from flows.progress import Report, step_progress
 from flows.steps.datasets import Dataset
-from flows.steps.training import fine_tune_step, pretrain_step, scale_dataset
+from flows.steps.training import classify_step, fine_tune_step, pretrain_step, scale_dataset
 from models.recipe import Recipe
 from models.training import EpochReport, OnEpoch
 
@@ -40,11 +40,22 @@ def fine_tune_stack(dataset: Dataset, recipe: Recipe, rows: Path, layers: list[P
     return folder
 
 
+@task(cache_policy=NO_CACHE)
+def fine_tune_classifier(dataset: Dataset, recipe: Recipe, rows: Path, layers: list[Path], home: Path) -> Path:
+    """Supervised fine-tuning of the pre-trained encoder with a softmax on top."""
+    with step_progress("supervised fine-tuning") as report:
+        folder, reused = classify_step(dataset, recipe, rows, layers, home, _epochs(report))
+        _say_reused(reused, report)
+    return folder
+
+
 def _epochs(report: Report) -> OnEpoch:
     logger = get_run_logger()
 
     def on_epoch(epoch: EpochReport) -> None:
         note = f"loss {epoch.loss:.4g}, validation {epoch.validation_loss:.4g}"
+        if epoch.validation_error is not None:
+            note += f", {epoch.validation_error:.2%} wrong"
         logger.info("epoch %d of %d: %s", epoch.epoch, epoch.epochs, note)
         report(epoch.epoch, epoch.epochs, note)
 

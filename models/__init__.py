@@ -31,6 +31,7 @@ Rooms:
 - `recipe` (with `recipe_errors`, `recipe_settings`): what to train, validated; `recipes/*.yaml`. No torch.
 - `layers` (with `activations`, `initialisation`): one encoder/decoder pair. `stack`: pairs in order.
 - `preprocessing`: data's own units to scaled rows and back. `encoder_decoder`: the modules that are exported.
+- `jacobian_products`: J u and vᵀ J of encoder and decoder, written out.
 - `corruption`, `losses`, `contraction`: the terms. `objectives`: one batch to named terms (AE, DAE, SCAE,
   CAE).
 - `training` (with `batches`, `determinism`, `optimisers`): epochs over rows. `pretraining`: one layer.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Shaped
+from jaxtyping import Float32, Int64, Shaped
 from torch import Tensor
 
 Rows = Float32[np.ndarray, "_ ..."]
@@ -20,6 +20,14 @@ def chunks(rows: AnyRows) -> Iterator[tuple[slice, Rows]]:
     for start in range(0, len(rows), _CHUNK):
         place = slice(start, min(start + _CHUNK, len(rows)))
         yield place, np.array(rows[place], dtype=np.float32)
+
+
+def gather(rows: AnyRows, chosen: Int64[np.ndarray, " batch"], buffer: Rows) -> Rows:
+    """The chosen rows, in the first places of `buffer`."""
+    batch = buffer[: len(chosen)]
+    # `clip` spares numpy a second buffer.
+    np.take(rows, chosen, axis=0, out=batch, mode="clip")
+    return batch
 
 
 def map_rows(
@@ -36,3 +44,9 @@ def map_rows(
     with torch.no_grad():
         for place, chunk in chunks(rows):
             out[place] = function(torch.from_numpy(chunk).to(device)).cpu().numpy()
+
+
+def extremes(rows: AnyRows) -> tuple[float, float]:
+    """The least and the greatest entry of all rows."""
+    found = [(float(chunk.min()), float(chunk.max())) for _, chunk in chunks(rows)]
+    return min(low for low, _ in found), max(high for _, high in found)

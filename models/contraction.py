@@ -4,17 +4,92 @@ by draws."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from models.activations import slope
-from models.layers import ConvolutionPair, Pair
-from models.recipe_parts import Activation
+from models.activations import activate, slope
+from models.errors import ModelError
+from models.jacobian_products import encode_with_tangent, linearise_encoder
+from models.layers import Autoencoder, ConvolutionPair, DensePair, Pair
+from models.recipe_parts import LARGEST_EXACT_CODE, Activation, ContractionForm
 
 Encoder = Callable[[Tensor], Tensor]
+PenaltyForm = Literal["closed", "exact", "probe"]
+
+# Up to here a deep encoder's penalty is taken exactly without being asked: a probe costs one product a layer, this
+# one a code unit.
+_EXACT_UNASKED = 4
+
+
+class Contracted(NamedTuple):
+    """The code of clean rows, and the squared Frobenius norm of J there, mean over the batch."""
+
+    code: Float[Tensor, "batch ..."]
+    penalty: Float[Tensor, ""]
+
+
+def penalty_form(model: Autoencoder, asked: ContractionForm) -> PenaltyForm:
+    """How the analytic penalty of a model is computed: the cheapest exact form that applies.
+
+    One layer has a closed form. A deep encoder is computed exactly where its code has at most 4 units, or at most 64
+    and `exact` is asked for; otherwise one Hutchinson probe a row estimates the norm without bias.
+
+    Raises:
+        ModelError: a form was asked for that the model does not have.
+    """
+    size = model.code_size
+    single = isinstance(model, DensePair | ConvolutionPair)
+    if asked == "closed" and not single:
+        raise ModelError("contraction.form: closed came for a stack; allowed: auto, exact or probe")
+    if asked == "exact" and size > LARGEST_EXACT_CODE:
+        raise ModelError(
+            f"contraction.form: exact came for a code of {size} units; allowed: auto, closed or probe above "
+            f"{LARGEST_EXACT_CODE}"
+        )
+    if asked != "auto":
+        return asked
+    if single:
+        return "closed"
+    return "exact" if size <= _EXACT_UNASKED else "probe"
+
+
+def encode_with_penalty(
+    model: Autoencoder, x: Float[Tensor, "batch ..."], form: PenaltyForm, generator: torch.Generator
+) -> Contracted:
+    """h(x), and the analytic contraction penalty at x, sharing what they can.
+
+    Args:
+        model: a pair, or a stack (`closed`: a pair).
+        x: clean rows, (batch, *model.input_shape).
+        form: as `penalty_form` chose it.
+        generator: for probes, on x's device.
+
+    Source: Rifai et al. 2011, eq. 3 and 4; Hutchinson 1990 for the probe.
+    """
+    match form:
+        case "closed":
+            assert isinstance(model, DensePair | ConvolutionPair)  # noqa: S101 - `penalty_form` saw to it
+            preactivation = model.encoder_preactivation(x)
+            norm = pair_jacobian_norm(model, preactivation)
+            code = activate(model.code_activation, preactivation)
+        case "exact":
+            linear = linearise_encoder(model, x)
+            code = linear.value
+            norm = _norm_by_unit(linear.pull, code)
+        case "probe":
+            # Directions in the input: one product a layer over [x; u], where vᵀ J would take two.
+            code, moved = encode_with_tangent(model, x, fair_signs(x, generator))
+            norm = moved.flatten(1).square().sum(1)
+    return Contracted(code, norm.mean())
+
+
+def fair_signs(like: Float[Tensor, "batch *shape"], generator: torch.Generator) -> Float[Tensor, "batch *shape"]:
+    """Entries of 1 or -1 by a fair coin, so that E[u uᵀ] = I; of the shape, type and device of `like`."""
+    return torch.empty_like(like).bernoulli_(0.5, generator=generator).mul_(2).sub_(1)
 
 
 def dense_jacobian_norm(
@@ -70,6 +145,15 @@ def pair_jacobian_norm(pair: Pair, preactivation: Float[Tensor, "batch ..."]) ->
     return dense_jacobian_norm(pair.weight, pair.code_activation, preactivation)
 
 
+def _norm_by_unit(pull: Callable[[Tensor], Tensor], code: Tensor) -> Tensor:
+    norm = code.new_zeros(code.shape[0])
+    for unit in range(code[0].numel()):
+        direction = torch.zeros_like(code).flatten(1)
+        direction[:, unit] = 1
+        norm = norm + pull(direction.reshape(code.shape)).flatten(1).square().sum(1)
+    return norm
+
+
 def stochastic_penalty(
     code: Float[Tensor, "batch *code"], corrupted_code: Float[Tensor, "batch *code"]
 ) -> Float[Tensor, ""]:
@@ -112,6 +196,5 @@ def hutchinson_jacobian_norm(
     """
     x = x.detach().requires_grad_()
     code = encode(x)
-    signs = torch.randint(0, 2, code.shape, generator=generator, device=x.device).to(code.dtype) * 2 - 1
-    (row,) = torch.autograd.grad(code, x, grad_outputs=signs, create_graph=True)
+    (row,) = torch.autograd.grad(code, x, grad_outputs=fair_signs(code, generator), create_graph=True)
     return row.flatten(1).square().sum(1)

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from models.recipe_parts import Corruption
+
+
+class Corrupted(NamedTuple):
+    """A draw from q(x~|x).
+
+    x: the corrupted rows, of the clean ones' shape.
+    touched: which entries the corruption chose, changed or not (the set J(x~) of Vincent et al. 2010,
+    section 4.3); None where it chose none.
+    """
+
+    x: Float[Tensor, "batch *shape"]
+    touched: Bool[Tensor, "batch *shape"] | None
 
 
 def corrupt(
@@ -16,15 +30,14 @@ def corrupt(
     *,
     low: float = 0.0,
     high: float = 1.0,
-) -> Float[Tensor, "batch *shape"]:
+) -> Corrupted:
     """A draw from q(x~|x); x itself where the kind is none or the level is 0.
 
     Args:
         x: clean rows, scaled units, or codes of the layer below.
         corruption: `masking`: each entry becomes 0 with probability ν, the others are not rescaled;
-            `gaussian`: noise of deviation σ is added; `salt_and_pepper`: each entry becomes `low` or `high`,
-                by a fair coin, with
-            probability ν.
+            `gaussian`: noise of deviation σ is added to a share of the entries; `salt_and_pepper`: each
+            entry becomes `low` or `high`, by a fair coin, with probability ν.
         generator: on x's device.
         low: the least value that entries take; salt and pepper only.
         high: the greatest.
@@ -32,21 +45,31 @@ def corrupt(
     Source: Vincent et al. 2010, section 3.3.
     """
     if corruption.level == 0:
-        return x
+        return Corrupted(x, None)
     match corruption.kind:
         case "none":
-            return x
+            return Corrupted(x, None)
         case "masking":
-            return x * (_uniform(x, generator) >= corruption.level)
+            touched = _chosen(x, corruption.level, generator)
+            return Corrupted(x.masked_fill(touched, 0.0), touched)
         case "gaussian":
             noise = torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype)
-            return x + corruption.level * noise
+            touched = _chosen(x, corruption.share, generator)
+            if corruption.share < 1:
+                noise = noise * touched
+            return Corrupted(torch.add(x, noise, alpha=corruption.level), touched)
         case "salt_and_pepper":
-            # One number decides both: below ν / 2 pepper, from there to ν salt.
-            draw = _uniform(x, generator)
-            x = torch.where(draw < corruption.level, high, x)
-            return torch.where(draw < corruption.level / 2, low, x)
+            touched = _chosen(x, corruption.level, generator)
+            return Corrupted(torch.where(touched, _coins(x, low, high, generator), x), touched)
 
 
-def _uniform(x: Tensor, generator: torch.Generator) -> Tensor:
-    return torch.rand(x.shape, generator=generator, device=x.device, dtype=x.dtype)
+def _chosen(x: Tensor, share: float, generator: torch.Generator) -> Tensor:
+    """Each entry by itself with probability `share`."""
+    if share == 1:
+        return torch.ones_like(x, dtype=torch.bool)
+    return torch.empty_like(x, dtype=torch.bool).bernoulli_(share, generator=generator)
+
+
+def _coins(x: Tensor, low: float, high: float, generator: torch.Generator) -> Tensor:
+    heads = torch.empty_like(x, dtype=torch.bool).bernoulli_(0.5, generator=generator)
+    return torch.where(heads, high, low).to(x.dtype)

@@ -1,14 +1,22 @@
-"""Fine-tuning: the whole stack at once, on the unrolled reconstruction (Hinton & Salakhutdinov 2006)."""
+"""Fine-tuning, both ways: the whole stack on the unrolled reconstruction, and the encoder with a softmax on labels."""
 
 from __future__ import annotations
 
-import torch
+from dataclasses import dataclass
 
-from models.batches import Rows
-from models.objectives import Objective
-from models.recipe_parts import Training
+import torch
+from torch import Tensor
+
+from models.batches import Rows, extremes
+from models.checkpoints import CheckpointKeeper
+from models.classifier import Classifier
+from models.corruption import corrupt
+from models.errors import ShapeError
+from models.losses import classification_loss
+from models.objectives import Objective, Reconstruction
+from models.recipe_parts import Corruption, Training
 from models.stack import Stack
-from models.training import OnEpoch, Trained, train
+from models.training import Examples, OnEpoch, Trained, train
 
 
 def fine_tune(
@@ -21,11 +29,12 @@ def fine_tune(
     seed: int,
     device: torch.device | str = "cpu",
     on_epoch: OnEpoch | None = None,
+    checkpoints: CheckpointKeeper | None = None,
 ) -> Trained:
-    """Train all layers in place; the stack's state and a report for each epoch.
+    """Train all layers in place on reconstruction; the stack's state and a report for each epoch.
 
     Args:
-        stack: with pre-trained pairs.
+        stack: with pre-trained pairs, or with initial weights.
         inputs: scaled rows, float32 (n, *stack.input_shape); may be memory-mapped.
         validation: likewise.
         objective: `fine_tuning_objective(recipe)`.
@@ -33,19 +42,103 @@ def fine_tune(
         seed: `recipe.seed`.
         device: where to compute; the stack is left there.
         on_epoch: is called after each epoch, with `layer=None`.
+        checkpoints: where to go on from, and where to keep how far it is.
 
     Raises:
         ShapeError: rows do not have the stack's shape, or there are none.
         TrainingDivergedError: the loss became infinite or NaN.
+
+    Source: Hinton & Salakhutdinov 2006, figure 1.
     """
     return train(
         stack,
-        inputs,
-        validation,
-        objective=objective,
+        Reconstruction(stack, objective.fitted_to(inputs)),
+        Examples(inputs),
+        Examples(validation),
         settings=settings,
         seed=seed,
-        layer=None,
+        stage="fine-tuning",
         device=device,
         on_epoch=on_epoch,
+        checkpoints=checkpoints,
     )
+
+
+def fine_tune_classifier(
+    classifier: Classifier,
+    examples: Examples,
+    validation: Examples,
+    *,
+    settings: Training,
+    seed: int,
+    corruption: Corruption | None = None,
+    device: torch.device | str = "cpu",
+    on_epoch: OnEpoch | None = None,
+    checkpoints: CheckpointKeeper | None = None,
+) -> Trained:
+    """Train encoder and softmax in place on labels; the classifier's state and a report for each epoch.
+
+    Args:
+        classifier: its encoder pre-trained, or with initial weights.
+        examples: scaled rows with labels from 0.
+        validation: likewise; patience looks at the share of labels that are missed.
+        settings: `recipe.supervised_fine_tuning`.
+        seed: `recipe.seed`.
+        corruption: of the training rows; None: they stay clean. Validation rows always do.
+        device: where to compute; the classifier is left there.
+        on_epoch: is called after each epoch, with `layer=None`.
+        checkpoints: where to go on from, and where to keep how far it is.
+
+    Raises:
+        ShapeError: rows do not have the encoder's shape, there are none, or labels are missing.
+        TrainingDivergedError: the loss became infinite or NaN.
+
+    Source: Vincent et al. 2010, section 3.4.
+    """
+    low, high = (0.0, 1.0)
+    if corruption is not None and corruption.kind == "salt_and_pepper":
+        low, high = extremes(examples.rows)
+    return train(
+        classifier,
+        Classification(classifier, corruption or Corruption(), low, high),
+        examples,
+        validation,
+        settings=settings,
+        seed=seed,
+        stage="supervised fine-tuning",
+        device=device,
+        on_epoch=on_epoch,
+        checkpoints=checkpoints,
+    )
+
+
+@dataclass(frozen=True)
+class Classification:
+    """What supervised fine-tuning minimises: cross-entropy of the labels; and watches: the share it misses."""
+
+    model: Classifier
+    corruption: Corruption
+    low: float
+    high: float
+
+    def loss(self, x: Tensor, labels: Tensor | None, generator: torch.Generator) -> Tensor:
+        """Of rows that are corrupted where that is asked for."""
+        seen = corrupt(x, self.corruption, generator, low=self.low, high=self.high).x
+        return classification_loss(self.model(seen), _given(labels))
+
+    def figures(self, x: Tensor, labels: Tensor | None, _generator: torch.Generator) -> tuple[Tensor, ...]:
+        """Of clean rows."""
+        logits, wanted = self.model(x), _given(labels)
+        missed = (logits.argmax(1) != wanted).double().mean()
+        return classification_loss(logits, wanted), missed
+
+
+def _given(labels: Tensor | None) -> Tensor:
+    """The labels themselves.
+
+    Raises:
+        ShapeError: there are none.
+    """
+    if labels is None:
+        raise ShapeError("no labels came; supervised fine-tuning expects one a row")
+    return labels

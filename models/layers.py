@@ -37,6 +37,11 @@ class Autoencoder(nn.Module, ABC):
         self.code_activation: Activation = code_activation
         self.output_activation: Activation = output_activation
 
+    @property
+    def code_size(self) -> int:
+        """Units of the code, flattened."""
+        return math.prod(self.code_shape)
+
     @abstractmethod
     def encoder_preactivation(self, x: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
         """a of shape (batch, *code_shape), from x of shape (batch, *input_shape)."""

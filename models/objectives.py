@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from models.activations import activate
-from models.contraction import pair_jacobian_norm, stochastic_penalty
-from models.corruption import corrupt
-from models.errors import ModelError
-from models.layers import Autoencoder, ConvolutionPair, DensePair
-from models.losses import reconstruction_loss
-from models.recipe import Recipe, layer_loss
+from models.batches import Rows, extremes
+from models.contraction import PenaltyForm, encode_with_penalty, penalty_form, stochastic_penalty
+from models.corruption import Corrupted, corrupt
+from models.layers import Autoencoder
+from models.losses import emphasised_weight, reconstruction_loss
+from models.recipe import Recipe, layer_contraction, layer_corruption, layer_loss
 from models.recipe_parts import Contraction, Corruption, Loss
+from models.stack import Stack
 
 _CLEAN = Corruption()
 _FREE = Contraction()
@@ -46,6 +46,8 @@ class Objective:
     | SCAE     | none       | stochastic  | L(x, g(h(x))) + λ E of the squared norm of h(x) - h(x~)     |
     | CAE      | none       | analytic    | L(x, g(h(x))) + λ times the squared Frobenius norm of dh/dx |
 
+    Corruption and contraction may come together: the penalty is then taken at the clean row. `corruption.emphasis`
+    weighs entries of the reconstruction (Vincent et al. 2010, section 4.3).
     `low` and `high` are the least and the greatest value of the clean inputs, for salt-and-pepper noise.
     """
 
@@ -61,42 +63,90 @@ class Objective:
         Args:
             model: a pair, or a whole stack.
             x: clean rows, (batch, *model.input_shape), scaled units or codes of the layer below.
-            generator: for corruption, on x's device.
+            generator: for corruption and probes, on x's device.
 
         Raises:
-            ModelError: the analytic penalty of something that is no single layer.
+            ModelError: a form of the analytic penalty was asked for that the model does not have.
         """
-        preactivation = model.encoder_preactivation(self._corrupted(x, self.corruption, generator))
-        code = activate(model.code_activation, preactivation)
-        reconstruction = reconstruction_loss(self.loss, model.output_activation, x, model.decoder_preactivation(code))
+        seen = self._corrupted(x, self.corruption, generator)
         match self.contraction.kind:
             case "none":
-                return LossTerms(reconstruction, None, reconstruction)
+                code, penalty = model.encode(seen.x), None
             case "analytic":
-                if not isinstance(model, DensePair | ConvolutionPair):
-                    raise ModelError("the analytic penalty of a stack came; expected a single layer")
-                penalty = pair_jacobian_norm(model, preactivation).mean()
+                form = penalty_form(model, self.contraction.form)
+                code, penalty = encode_with_penalty(model, x, form, generator)
             case "stochastic":
-                seen = self._corrupted(x, self.contraction.corruption, generator)
-                penalty = stochastic_penalty(code, model.encode(seen))
+                drawn = self._corrupted(x, self.contraction.corruption, generator).x
+                # One product for both.
+                code, shifted = model.encode(torch.cat([x, drawn])).chunk(2)
+                penalty = stochastic_penalty(code, shifted)
+        if penalty is not None and seen.touched is not None:
+            # Both at once: the penalty is at the clean row, the reconstruction comes from the corrupted one.
+            code = model.encode(seen.x)
+        reconstruction = self._reconstruction(model, x, code, seen.touched)
+        if penalty is None:
+            return LossTerms(reconstruction, None, reconstruction)
         return LossTerms(reconstruction, penalty, reconstruction + self.contraction.weight * penalty)
 
-    @property
-    def needs_input_range(self) -> bool:
-        """Whether `low` and `high` matter."""
-        return "salt_and_pepper" in {self.corruption.kind, self.contraction.corruption.kind}
+    def fitted_to(self, inputs: Rows) -> Objective:
+        """The same objective, with the range of these inputs where salt and pepper need it."""
+        if "salt_and_pepper" not in {self.corruption.kind, self.contraction.corruption.kind}:
+            return self
+        low, high = extremes(inputs)
+        return replace(self, low=low, high=high)
 
-    def _corrupted(self, x: Tensor, corruption: Corruption, generator: torch.Generator) -> Tensor:
+    def _corrupted(self, x: Tensor, corruption: Corruption, generator: torch.Generator) -> Corrupted:
         return corrupt(x, corruption, generator, low=self.low, high=self.high)
+
+    def _reconstruction(self, model: Autoencoder, x: Tensor, code: Tensor, touched: Tensor | None) -> Tensor:
+        emphasis = self.corruption.emphasis
+        weight = None if emphasis is None else emphasised_weight(emphasis, touched, x)
+        return reconstruction_loss(self.loss, model.output_activation, x, model.decoder_preactivation(code), weight)
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """What pre-training and unrolled fine-tuning minimise and watch: an objective over an autoencoder."""
+
+    model: Autoencoder
+    objective: Objective
+
+    def loss(self, x: Tensor, _labels: Tensor | None, generator: torch.Generator) -> Tensor:
+        """The objective's total."""
+        return self.objective.terms(self.model, x, generator).total
+
+    def figures(self, x: Tensor, labels: Tensor | None, generator: torch.Generator) -> tuple[Tensor, ...]:
+        """The same, and nothing else."""
+        return (self.loss(x, labels, generator),)
 
 
 def layer_objective(recipe: Recipe, index: int) -> Objective:
-    """The objective of layer `index` in greedy pre-training: the recipe's corruption and contraction, at
-    every layer."""
-    return Objective(layer_loss(recipe, index), recipe.corruption, recipe.contraction)
+    """The objective of layer `index` in greedy pre-training: its own corruption and contraction, else the
+    recipe's."""
+    return Objective(layer_loss(recipe, index), layer_corruption(recipe, index), layer_contraction(recipe, index))
 
 
 def fine_tuning_objective(recipe: Recipe) -> Objective:
-    """The objective of the unrolled stack: reconstruction, of a corrupted input where `fine_tuning.corrupt`
-    says so."""
-    return Objective(recipe.loss, recipe.corruption if recipe.fine_tuning.corrupt else _CLEAN)
+    """The objective of the unrolled stack: reconstruction, of a corrupted input and with the whole encoder
+    contracted where `fine_tuning` says so."""
+    return Objective(
+        recipe.loss,
+        recipe.corruption if recipe.fine_tuning.corrupt else _CLEAN,
+        recipe.contraction if recipe.fine_tuning.contract else _FREE,
+    )
+
+
+def penalty_forms(recipe: Recipe, stack: Stack) -> dict[str, PenaltyForm]:
+    """How each phase that has an analytic penalty computes it: `layer_1` ... and `fine_tuning` -> form."""
+    phases: dict[str, tuple[Autoencoder, Contraction]] = {}
+    if recipe.pretraining.epochs:
+        phases |= {
+            f"layer_{index + 1}": (pair, layer_contraction(recipe, index)) for index, pair in enumerate(stack.pairs)
+        }
+    if recipe.fine_tuning.epochs and recipe.fine_tuning.contract:
+        phases["fine_tuning"] = (stack, recipe.contraction)
+    return {
+        phase: penalty_form(model, contraction.form)
+        for phase, (model, contraction) in phases.items()
+        if contraction.kind == "analytic"
+    }

@@ -5,11 +5,12 @@ from __future__ import annotations
 import torch
 
 from models.batches import Rows, map_rows
+from models.checkpoints import CheckpointKeeper
 from models.errors import ShapeError
 from models.layers import Pair
-from models.objectives import Objective
+from models.objectives import Objective, Reconstruction
 from models.recipe_parts import Training
-from models.training import OnEpoch, Trained, train
+from models.training import Examples, OnEpoch, Trained, train
 
 
 def pretrain_layer(
@@ -23,6 +24,7 @@ def pretrain_layer(
     layer_index: int,
     device: torch.device | str = "cpu",
     on_epoch: OnEpoch | None = None,
+    checkpoints: CheckpointKeeper | None = None,
 ) -> Trained:
     """Train one pair in place; its state and a report for each epoch.
 
@@ -37,6 +39,7 @@ def pretrain_layer(
         layer_index: from 0; each layer has its own order of rows and noise.
         device: where to compute; the pair is left there.
         on_epoch: is called after each epoch.
+        checkpoints: where to go on from, and where to keep how far it is.
 
     Raises:
         ShapeError: rows do not have the pair's shape, or there are none.
@@ -44,14 +47,15 @@ def pretrain_layer(
     """
     return train(
         pair,
-        inputs,
-        validation,
-        objective=objective,
+        Reconstruction(pair, objective.fitted_to(inputs)),
+        Examples(inputs),
+        Examples(validation),
         settings=settings,
         seed=seed,
-        layer=layer_index,
+        stage=layer_index,
         device=device,
         on_epoch=on_epoch,
+        checkpoints=checkpoints,
     )
 
 

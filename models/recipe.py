@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError, model_validator
 from models.errors import RecipeError
 from models.recipe_errors import Fault, cross_field_error, explain
 from models.recipe_parts import (
+    LARGEST_EXACT_CODE,
     Activation,
     Contraction,
     Convolution,
@@ -27,6 +28,7 @@ from models.recipe_parts import (
     Part,
     Pretraining,
     Scaling,
+    SupervisedFineTuning,
     Training,
 )
 from models.recipe_settings import apply_settings
@@ -43,9 +45,12 @@ __all__ = [
     "Pretraining",
     "Recipe",
     "RecipeError",
+    "SupervisedFineTuning",
     "Training",
     "apply_settings",
     "code_activation",
+    "layer_contraction",
+    "layer_corruption",
     "layer_loss",
     "layer_recipe",
     "parse_recipe",
@@ -81,19 +86,28 @@ class Recipe(Part):
         description="summed over features; layers whose input leaves [0, 1] take squared_error",
     )
     scaling: Scaling = Field(default="range", description="range: to [0, 1]; standard: to mean 0 and deviation 1")
-    corruption: Corruption = Field(default=Corruption(), description="dae and sdae: of every layer's input")
-    contraction: Contraction = Field(default=Contraction(), description="scae and cae: of every layer's code")
+    corruption: Corruption = Field(
+        default=Corruption(), description="dae and sdae: of every layer's input without its own"
+    )
+    contraction: Contraction = Field(
+        default=Contraction(), description="scae and cae: of every layer's code without its own"
+    )
     pretraining: Pretraining = Field(default=Pretraining(), description="greedy training, layer by layer")
     fine_tuning: FineTuning = Field(default=FineTuning(), description="of the whole stack; 0 epochs: none")
+    supervised_fine_tuning: SupervisedFineTuning = Field(
+        default=SupervisedFineTuning(), description="of a classifier on top of the pre-trained encoder; 0 epochs: none"
+    )
     seed: int = Field(default=0, ge=0, le=2**32 - 1, description="of initial weights, order of rows, and noise")
 
     @model_validator(mode="after")
     def _fields_agree(self) -> Recipe:
-        faults = [*_layer_faults(self), *_loss_faults(self), *_kind_faults(self)]
-        if self.pretraining.epochs == 0 and self.fine_tuning.epochs == 0:
-            faults.append(Fault("pretraining.epochs", 0, "at least 1 where fine_tuning.epochs is 0"))
-        if self.fine_tuning.corrupt and self.corruption.kind == "none":
-            faults.append(Fault("fine_tuning.corrupt", True, "false where corruption.kind is none"))
+        faults = [
+            *_layer_faults(self),
+            *_loss_faults(self),
+            *_kind_faults(self),
+            *_penalty_faults(self),
+            *_fine_tuning_faults(self),
+        ]
         if faults:
             raise cross_field_error(faults)
         return self
@@ -138,6 +152,45 @@ def _kind_faults(recipe: Recipe) -> list[Fault]:
     return faults
 
 
+def _penalty_faults(recipe: Recipe) -> list[Fault]:
+    """A penalty in a form that its layer, or the whole encoder, does not have."""
+    faults = []
+    for index, layer in enumerate(recipe.layers):
+        place = "contraction.form" if layer.contraction is None else f"layers.{index}.contraction.form"
+        if layer_contraction(recipe, index).form == "exact":
+            faults.extend(_size_faults(place, layer))
+    if recipe.fine_tuning.contract and recipe.contraction.form == "exact":
+        faults.extend(_size_faults("contraction.form", recipe.layers[-1]))
+    if recipe.fine_tuning.contract and recipe.contraction.form == "closed" and len(recipe.layers) > 1:
+        allowed = "auto, exact or probe where fine_tuning.contract is true: a deep encoder has no closed form"
+        faults.append(Fault("contraction.form", "closed", allowed))
+    return faults
+
+
+def _size_faults(place: str, layer: Layer) -> list[Fault]:
+    if isinstance(layer, Dense) and layer.width <= LARGEST_EXACT_CODE:
+        return []
+    size = f"{layer.width} units" if isinstance(layer, Dense) else f"{layer.channels} channels of a convolution"
+    allowed = f"auto, closed or probe for a code of {size}: exact takes at most {LARGEST_EXACT_CODE} dense units"
+    return [Fault(place, "exact", allowed)]
+
+
+def _fine_tuning_faults(recipe: Recipe) -> list[Fault]:
+    faults = []
+    phases: dict[str, FineTuning | SupervisedFineTuning] = {
+        "fine_tuning": recipe.fine_tuning,
+        "supervised_fine_tuning": recipe.supervised_fine_tuning,
+    }
+    if recipe.pretraining.epochs == 0 and not any(phase.epochs for phase in phases.values()):
+        faults.append(Fault("pretraining.epochs", 0, "at least 1 where fine_tuning.epochs is 0"))
+    for name, phase in phases.items():
+        if phase.corrupt and recipe.corruption.kind == "none":
+            faults.append(Fault(f"{name}.corrupt", True, "false where corruption.kind is none"))
+    if recipe.fine_tuning.contract and recipe.contraction.kind == "none":
+        faults.append(Fault("fine_tuning.contract", True, "false where contraction.kind is none"))
+    return faults
+
+
 def parse_recipe(mapping: Mapping[str, Any]) -> Recipe:
     """The validated recipe that a mapping describes.
 
@@ -165,6 +218,18 @@ def layer_loss(recipe: Recipe, index: int) -> Loss:
     return recipe.loss if index == 0 or recipe.activation == "sigmoid" else "squared_error"
 
 
+def layer_corruption(recipe: Recipe, index: int) -> Corruption:
+    """The corruption of layer `index`'s input: its own, else the recipe's."""
+    own = recipe.layers[index].corruption
+    return recipe.corruption if own is None else own
+
+
+def layer_contraction(recipe: Recipe, index: int) -> Contraction:
+    """The contraction of layer `index`'s code: its own, else the recipe's."""
+    own = recipe.layers[index].contraction
+    return recipe.contraction if own is None else own
+
+
 def layer_recipe(recipe: Recipe, index: int) -> dict[str, Any]:
     """Exactly what the greedy training of layer `index` depends on, besides its input rows; JSON-able.
 
@@ -175,13 +240,13 @@ def layer_recipe(recipe: Recipe, index: int) -> dict[str, Any]:
     """
     described: dict[str, Any] = {
         "index": index,
-        "layer": recipe.layers[index].model_dump(mode="json"),
+        "layer": recipe.layers[index].model_dump(mode="json", exclude={"corruption", "contraction"}),
         "code_activation": code_activation(recipe, index),
         "output_activation": reconstruction_activation(recipe, index),
         "tied_weights": recipe.tied_weights,
         "loss": layer_loss(recipe, index),
-        "corruption": recipe.corruption.model_dump(mode="json"),
-        "contraction": recipe.contraction.model_dump(mode="json"),
+        "corruption": layer_corruption(recipe, index).model_dump(mode="json"),
+        "contraction": layer_contraction(recipe, index).model_dump(mode="json"),
         "pretraining": recipe.pretraining.model_dump(mode="json"),
         "seed": recipe.seed,
     }

@@ -13,6 +13,11 @@ Loss = Literal["squared_error", "binary_cross_entropy"]
 Scaling = Literal["range", "standard"]
 CorruptionKind = Literal["none", "masking", "gaussian", "salt_and_pepper"]
 ContractionKind = Literal["none", "analytic", "stochastic"]
+ContractionForm = Literal["auto", "closed", "exact", "probe"]
+Precision = Literal["float32", "bfloat16"]
+
+# A penalty that takes one vector-Jacobian product a code unit is affordable up to here.
+LARGEST_EXACT_CODE = 64
 
 
 class Part(BaseModel):
@@ -21,40 +26,17 @@ class Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class Dense(Part):
-    """A fully connected layer. A bare integer in `layers` is short for it."""
+class Emphasis(Part):
+    """How much an entry of the reconstruction counts, by whether the corruption touched it (Vincent 2010, 4.3)."""
 
-    kind: Literal["dense"] = Field(default="dense", description="a fully connected layer")
-    width: int = Field(ge=1, le=65536, description="number of code units; may be more than the input's")
-
-
-class Convolution(Part):
-    """A strided convolution down, and a transposed convolution of the same geometry up."""
-
-    kind: Literal["convolution"] = Field(default="convolution", description="a convolution over the image")
-    channels: int = Field(ge=1, le=4096, description="number of feature maps in the code")
-    kernel_size: int = Field(default=3, ge=1, le=31, description="side of the square kernel in pixels")
-    stride: int = Field(
-        default=2,
-        ge=1,
-        le=31,
-        description="pixels between kernel positions; at most kernel_size, or pixels are lost",
-    )
+    corrupted: float = Field(default=1.0, ge=0, description="weight of entries that the corruption touched, α")
+    untouched: float = Field(default=1.0, ge=0, description="weight of entries that it left alone, β")
 
     @model_validator(mode="after")
-    def _every_pixel_is_seen(self) -> Convolution:
-        if self.stride > self.kernel_size:
-            raise cross_field_error([Fault("stride", self.stride, f"at most kernel_size ({self.kernel_size})")])
+    def _something_counts(self) -> Emphasis:
+        if self.corrupted == 0 and self.untouched == 0:
+            raise cross_field_error([Fault("untouched", 0.0, "above 0 where corrupted is 0: nothing would be learned")])
         return self
-
-
-def _expand_shorthand(value: object) -> object:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return {"kind": "dense", "width": value}
-    return value
-
-
-Layer = Annotated[Dense | Convolution, Field(discriminator="kind"), BeforeValidator(_expand_shorthand)]
 
 
 class Corruption(Part):
@@ -70,13 +52,26 @@ class Corruption(Part):
         ge=0,
         description="masking, salt_and_pepper: share of inputs, below 1; gaussian: deviation, scaled units",
     )
+    share: float = Field(
+        default=1.0, gt=0, le=1, description="gaussian only: the share of the inputs that noise is added to"
+    )
+    emphasis: Emphasis | None = Field(
+        default=None, description="weigh the reconstruction of touched entries against that of the others"
+    )
 
     @model_validator(mode="after")
-    def _level_fits_kind(self) -> Corruption:
+    def _parts_fit_kind(self) -> Corruption:
+        faults = []
         if self.kind == "none" and self.level != 0:
-            raise cross_field_error([Fault("level", self.level, "0 where kind is none")])
+            faults.append(Fault("level", self.level, "0 where kind is none"))
         if self.kind in {"masking", "salt_and_pepper"} and self.level >= 1:
-            raise cross_field_error([Fault("level", self.level, f"at least 0 and below 1 where kind is {self.kind}")])
+            faults.append(Fault("level", self.level, f"at least 0 and below 1 where kind is {self.kind}"))
+        if self.kind != "gaussian" and self.share != 1:
+            faults.append(Fault("share", self.share, "1 unless kind is gaussian"))
+        if self.kind == "none" and self.emphasis is not None:
+            faults.append(Fault("emphasis", self.emphasis.model_dump(), "none where kind is none"))
+        if faults:
+            raise cross_field_error(faults)
         return self
 
 
@@ -88,6 +83,11 @@ class Contraction(Part):
         description="analytic: squared Frobenius norm of dh/dx; stochastic: squared distance of h(x), h(x~)",
     )
     weight: float = Field(default=0.0, ge=0, description="λ, in units of the reconstruction loss")
+    form: ContractionForm = Field(
+        default="auto",
+        description="analytic only. closed: one layer, exactly; exact: one product a code unit, for small codes; "
+        "probe: Hutchinson's unbiased estimate; auto: the cheapest exact one, a probe where none is affordable",
+    )
     corruption: Corruption = Field(
         default=Corruption(), description="stochastic only: how x~ is drawn from x for the penalty"
     )
@@ -97,14 +97,60 @@ class Contraction(Part):
         faults = []
         if self.kind == "none" and self.weight != 0:
             faults.append(Fault("weight", self.weight, "0 where kind is none"))
+        if self.kind != "analytic" and self.form != "auto":
+            faults.append(Fault("form", self.form, "auto unless kind is analytic"))
         drawn = self.corruption.kind
         if self.kind == "stochastic" and drawn == "none":
             faults.append(Fault("corruption.kind", drawn, "masking, gaussian or salt_and_pepper for stochastic"))
         if self.kind != "stochastic" and drawn != "none":
             faults.append(Fault("corruption.kind", drawn, "none unless kind is stochastic"))
+        if self.corruption.emphasis is not None:
+            faults.append(
+                Fault("corruption.emphasis", self.corruption.emphasis.model_dump(), "none: this reconstructs nothing")
+            )
         if faults:
             raise cross_field_error(faults)
         return self
+
+
+class Dense(Part):
+    """A fully connected layer. A bare integer in `layers` is short for it."""
+
+    kind: Literal["dense"] = Field(default="dense", description="a fully connected layer")
+    width: int = Field(ge=1, le=65536, description="number of code units; may be more than the input's")
+    corruption: Corruption | None = Field(default=None, description="of this layer's input, instead of the recipe's")
+    contraction: Contraction | None = Field(default=None, description="of this layer's code, instead of the recipe's")
+
+
+class Convolution(Part):
+    """A strided convolution down, and a transposed convolution of the same geometry up."""
+
+    kind: Literal["convolution"] = Field(default="convolution", description="a convolution over the image")
+    channels: int = Field(ge=1, le=4096, description="number of feature maps in the code")
+    kernel_size: int = Field(default=3, ge=1, le=31, description="side of the square kernel in pixels")
+    stride: int = Field(
+        default=2,
+        ge=1,
+        le=31,
+        description="pixels between kernel positions; at most kernel_size, or pixels are lost",
+    )
+    corruption: Corruption | None = Field(default=None, description="of this layer's input, instead of the recipe's")
+    contraction: Contraction | None = Field(default=None, description="of this layer's code, instead of the recipe's")
+
+    @model_validator(mode="after")
+    def _every_pixel_is_seen(self) -> Convolution:
+        if self.stride > self.kernel_size:
+            raise cross_field_error([Fault("stride", self.stride, f"at most kernel_size ({self.kernel_size})")])
+        return self
+
+
+def _expand_shorthand(value: object) -> object:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return {"kind": "dense", "width": value}
+    return value
+
+
+Layer = Annotated[Dense | Convolution, Field(discriminator="kind"), BeforeValidator(_expand_shorthand)]
 
 
 class Optimiser(Part):
@@ -141,7 +187,18 @@ class Training(Part):
         le=10_000_000,
         description="more epochs until there are so many steps, for data with few rows",
     )
+    patience: int = Field(
+        default=0,
+        ge=0,
+        le=100_000,
+        description="early stopping: end after so many epochs without a better validation figure, and keep the "
+        "weights of the best epoch; 0: train all epochs and keep the last",
+    )
     batch_size: int = Field(default=128, ge=1, le=65536, description="rows a step")
+    precision: Precision = Field(
+        default="float32",
+        description="of the matrix products; bfloat16 keeps weights, sums and losses in float32",
+    )
     optimiser: Optimiser = Field(default=Optimiser(), description="how weights follow the gradient")
 
 
@@ -152,4 +209,14 @@ class Pretraining(Training):
 class FineTuning(Training):
     """Training of all layers at once on the unrolled reconstruction."""
 
+    corrupt: bool = Field(default=False, description="corrupt the input here too, by the recipe's corruption")
+    contract: bool = Field(
+        default=False, description="contract the whole encoder here too, by the recipe's contraction"
+    )
+
+
+class SupervisedFineTuning(Training):
+    """Training of the encoder's layers with a softmax on top, on the labels of the data."""
+
+    epochs: int = Field(default=0, ge=0, le=100_000, description="passes over the training rows; 0: no classifier")
     corrupt: bool = Field(default=False, description="corrupt the input here too, by the recipe's corruption")

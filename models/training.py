@@ -1,23 +1,57 @@
-"""Epochs over rows: what pre-training and fine-tuning share."""
+"""Epochs over rows: what pre-training and both ways of fine-tuning share."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from jaxtyping import Int64
-from torch import Tensor
+from torch import Tensor, nn
 
-from models.batches import Rows, chunks
+from models.batches import Rows, chunks, gather
+from models.checkpoints import (
+    Checkpoint,
+    CheckpointKeeper,
+    below_prefix,
+    optimiser_tensors,
+    restore_optimiser,
+    with_prefix,
+)
 from models.determinism import reproducible
 from models.errors import ShapeError, TrainingDivergedError
-from models.layers import Autoencoder
-from models.objectives import Objective
 from models.optimisers import build_optimiser, learning_rate
 from models.randomness import make_generator
 from models.recipe_parts import Training
+
+Labels = Int64[np.ndarray, " rows"]
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What is learned from.
+
+    rows: float32 (n, *shape), n at least 1; may be memory-mapped, and are gathered batch by batch.
+    labels: int64 (n,), from 0; None where nothing is learned from labels.
+    """
+
+    rows: Rows
+    labels: Labels | None = None
+
+
+@runtime_checkable
+class Problem(Protocol):
+    """What is minimised, and what is watched on validation rows."""
+
+    def loss(self, x: Tensor, labels: Tensor | None, generator: torch.Generator) -> Tensor:
+        """The loss of one batch, mean over its rows, to be differentiated."""
+        ...
+
+    def figures(self, x: Tensor, labels: Tensor | None, generator: torch.Generator) -> tuple[Tensor, ...]:
+        """Figures of one batch, each a mean over its rows: the loss first, then the share of wrong labels, if any."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -26,8 +60,10 @@ class EpochReport:
 
     layer: index of the pair, None while the whole stack is fine-tuned.
     epoch: from 1 to `epochs`, the number of epochs in all.
-    loss: the objective's total, mean over training rows while they were learned from.
+    loss: what is minimised, mean over training rows while they were learned from.
     validation_loss: the same over validation rows after the epoch, with the same noise in every epoch.
+    validation_error: share of validation rows whose label was missed; None without labels.
+    best: whether no epoch before was better on validation: the error decides where there is one, then the loss.
     """
 
     layer: int | None
@@ -35,6 +71,8 @@ class EpochReport:
     epochs: int
     loss: float
     validation_loss: float
+    validation_error: float | None = None
+    best: bool = True
 
 
 OnEpoch = Callable[[EpochReport], None]
@@ -49,128 +87,198 @@ class Trained:
 
 
 def train(
-    model: Autoencoder,
-    inputs: Rows,
-    validation: Rows,
+    model: nn.Module,
+    problem: Problem,
+    examples: Examples,
+    validation: Examples,
     *,
-    objective: Objective,
     settings: Training,
     seed: int,
-    layer: int | None,
+    stage: int | str,
     device: torch.device | str = "cpu",
     on_epoch: OnEpoch | None = None,
+    checkpoints: CheckpointKeeper | None = None,
 ) -> Trained:
-    """Train a model in place, deterministically: equal arguments give equal weights, byte for byte, on CPU.
+    """Train a model in place, deterministically: equal arguments give equal weights, byte for byte, on CPU; so does
+    a training that was stopped and goes on from a checkpoint.
 
     Args:
-        model: a pair or a stack; it is left on `device`.
-        inputs: training rows, float32 (n, *model.input_shape), n at least 1; may be memory-mapped, and are
-            gathered batch by batch.
-        validation: likewise, at least one row.
-        objective: what is minimised.
-        settings: epochs, batch size, optimiser.
+        model: has `input_shape`; it is left on `device`.
+        problem: over this model.
+        examples: to learn from.
+        validation: to watch; at least one row.
+        settings: epochs, batch size, optimiser, patience.
         seed: for the order of rows and the noise.
-        layer: index of the pair, None for the whole stack; names the random streams and the reports.
+        stage: index of the pair, or the name of a phase over the whole stack; names the random streams.
         device: where to compute.
-        on_epoch: is called after each epoch.
+        on_epoch: is called after each epoch, not again for those before a checkpoint.
+        checkpoints: where to go on from, and where to keep how far it is.
 
     Raises:
         ShapeError: rows do not have the model's shape, or there are none.
-        TrainingDivergedError: the loss became infinite or NaN.
+        TrainingDivergedError: the loss became infinite or NaN; the last checkpoint kept is from before.
     """
     device = torch.device(device)
-    _check(inputs, model, "inputs")
+    _check(examples, model, "inputs")
     _check(validation, model, "validation")
     model.to(device)
-    reports: list[EpochReport] = []
     with reproducible(device):
-        if objective.needs_input_range:
-            low, high = _extremes(inputs)
-            objective = replace(objective, low=low, high=high)
-        run = _Run(model, objective, settings, seed, layer, device, len(inputs))
-        for epoch in range(run.epochs):
-            loss = run.learn(inputs, epoch)
-            report = EpochReport(layer, epoch + 1, run.epochs, loss, run.measure(validation))
-            reports.append(report)
+        run = _Run(model, problem, settings, seed, stage, device, len(examples.rows), checkpoints)
+        while not run.is_over:
+            loss = run.learn(examples)
+            report = run.report(loss, validation)
             if on_epoch is not None:
                 on_epoch(report)
-    state = {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
-    return Trained(state, tuple(reports))
+        return run.result()
 
 
 class _Run:
+    """One training: where it is, and everything that its next step depends on."""
+
     def __init__(
         self,
-        model: Autoencoder,
-        objective: Objective,
+        model: nn.Module,
+        problem: Problem,
         settings: Training,
         seed: int,
-        layer: int | None,
+        stage: int | str,
         device: torch.device,
         rows: int,
+        checkpoints: CheckpointKeeper | None,
     ) -> None:
+        self.model, self.problem, self.settings = model, problem, settings
+        self.seed, self.stage, self.device, self.rows = seed, stage, device, rows
         self.steps = -(-rows // settings.batch_size)
         self.epochs = epochs_needed(settings, rows)
-        self.model, self.objective, self.settings = model, objective, settings
-        self.seed, self.device = seed, device
-        self.layer = layer
-        self.stage = "fine-tuning" if layer is None else layer
         self.optimiser = build_optimiser(model, settings.optimiser)
-        self.order = make_generator(seed, "order", self.stage)
-        self.noise = make_generator(seed, "noise", self.stage, device)
-
-    def learn(self, inputs: Rows, epoch: int) -> float:
-        """One epoch of steps; the mean loss over rows."""
-        rows, size = len(inputs), self.settings.batch_size
-        order = torch.randperm(rows, generator=self.order).numpy()
-        buffer = np.empty((min(size, rows), *inputs.shape[1:]), dtype=np.float32)
+        self.order = make_generator(seed, "order", stage)
+        self.noise = make_generator(seed, "noise", stage, device)
+        self.epoch, self.step = 0, 0
         # Read once at the end of the epoch, so that no step waits for the device.
-        losses = torch.zeros(self.steps, device=self.device)
-        for step in range(self.steps):
-            rate = self._rate(epoch, step)
-            for group in self.optimiser.param_groups:
-                group["lr"] = rate
-            x = self._gather(inputs, order[step * size : (step + 1) * size], buffer)
+        self.losses = torch.zeros(self.steps, device=device)
+        self.reports: list[EpochReport] = []
+        self.best: dict[str, Tensor] = {}
+        self.checkpoints = checkpoints
+        last = None if checkpoints is None else checkpoints.last()
+        if last is not None:
+            self._restore(last)
+
+    @property
+    def is_over(self) -> bool:
+        waited = len(self.reports) - max((n for n, report in enumerate(self.reports, 1) if report.best), default=0)
+        return self.epoch >= self.epochs or (self.settings.patience > 0 and waited >= self.settings.patience)
+
+    def learn(self, examples: Examples) -> float:
+        """The rest of an epoch's steps; its mean loss over rows."""
+        size = self.settings.batch_size
+        # Kept from before the draw: who goes on from within the epoch draws the same order.
+        order_state = self.order.get_state()
+        order = torch.randperm(self.rows, generator=self.order).numpy()
+        buffer = np.empty((min(size, self.rows), *examples.rows.shape[1:]), dtype=np.float32)
+        while self.step < self.steps:
+            # Within a batch the order is free; ascending, a file on disk is read forwards.
+            chosen = np.sort(order[self.step * size : (self.step + 1) * size])
+            x, labels = self._on_device(gather(examples.rows, chosen, buffer), examples.labels, chosen)
+            self._set_learning_rate()
             self.optimiser.zero_grad(set_to_none=True)
-            total = self.objective.terms(self.model, x, self.noise).total
-            torch.autograd.backward(total)
+            with self._autocast():
+                loss = self.problem.loss(x, labels, self.noise)
+            torch.autograd.backward(loss)
             self.optimiser.step()
-            losses[step] = total.detach() * len(x)
-        self._refuse_divergence(losses, epoch)
-        return float(losses.double().sum().item() / rows)
+            self.losses[self.step] = loss.detach() * len(x)
+            self.step += 1
+            if self.checkpoints is not None and self.checkpoints.due():
+                self._refuse_divergence()
+                self.checkpoints.keep(self._checkpoint(order_state))
+        self._refuse_divergence()
+        mean = float(self.losses.double().sum().item() / self.rows)
+        self.epoch, self.step = self.epoch + 1, 0
+        return mean
+
+    def report(self, loss: float, validation: Examples) -> EpochReport:
+        """What to say of the epoch that is over; the weights are kept if it is the best so far."""
+        watched, *rest = self._measure(validation)
+        error = rest[0] if rest else None
+        best = all(_rank(watched, error) < _rank(r.validation_loss, r.validation_error) for r in self.reports)
+        layer = self.stage if isinstance(self.stage, int) else None
+        report = EpochReport(layer, self.epoch, self.epochs, loss, watched, error, best)
+        self.reports.append(report)
+        if best and self.settings.patience:
+            self.best = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
+        return report
+
+    def result(self) -> Trained:
+        """The trained state; with patience that of the best epoch, which is left in the model too."""
+        if self.best:
+            self.model.load_state_dict(self.best)
+        state = {name: tensor.detach().cpu().clone() for name, tensor in self.model.state_dict().items()}
+        return Trained(state, tuple(self.reports))
 
     @torch.no_grad()
-    def measure(self, rows: Rows) -> float:
-        """The mean loss over rows, without learning."""
+    def _measure(self, examples: Examples) -> list[float]:
+        """The problem's figures over all rows, without learning."""
         noise = make_generator(self.seed, "validation noise", self.stage, self.device)
-        total = torch.zeros((), device=self.device, dtype=torch.float64)
-        for _, chunk in chunks(rows):
-            x = torch.from_numpy(chunk).to(self.device)
-            total += self.objective.terms(self.model, x, noise).total.double() * len(x)
-        return float(total.item() / len(rows))
+        sums: list[Tensor] = []
+        for place, chunk in chunks(examples.rows):
+            chosen = np.arange(place.start, place.stop)
+            x, labels = self._on_device(chunk, examples.labels, chosen)
+            with self._autocast():
+                figures = self.problem.figures(x, labels, noise)
+            found = [figure.double() * len(x) for figure in figures]
+            sums = [total + one for total, one in zip(sums, found, strict=True)] if sums else found
+        return [float(total.item() / len(examples.rows)) for total in sums]
 
-    def _gather(self, inputs: Rows, chosen: Int64[np.ndarray, " batch"], buffer: Rows) -> Tensor:
-        batch = buffer[: len(chosen)]
-        # Within a batch the order is free; ascending, a file on disk is read forwards. `clip` spares a second
-        # buffer.
-        np.take(inputs, np.sort(chosen), axis=0, out=batch, mode="clip")
+    def _on_device(
+        self, batch: Rows, labels: Labels | None, chosen: Int64[np.ndarray, " batch"]
+    ) -> tuple[Tensor, Tensor | None]:
         x = torch.from_numpy(batch)
+        y = None if labels is None else torch.from_numpy(np.asarray(labels[chosen]))
         # On a device the copy must be over before the buffer is filled again.
-        return x if self.device.type == "cpu" else x.to(self.device)
+        return x.to(self.device), None if y is None else y.to(self.device)
 
-    def _rate(self, epoch: int, step: int) -> float:
-        return learning_rate(self.settings.optimiser, epoch * self.steps + step, self.epochs * self.steps)
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.settings.precision == "bfloat16")
 
-    def _refuse_divergence(self, losses: Tensor, epoch: int) -> None:
-        finite = torch.isfinite(losses)
+    def _rate(self, step: int) -> float:
+        return learning_rate(self.settings.optimiser, self.epoch * self.steps + step, self.epochs * self.steps)
+
+    def _set_learning_rate(self) -> None:
+        rate = self._rate(self.step)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+
+    def _checkpoint(self, order_state: Tensor) -> Checkpoint:
+        generators = {"order": order_state, "noise": self.noise.get_state()}
+        return Checkpoint(
+            with_prefix("model", self.model.state_dict())
+            | with_prefix("best", self.best)
+            | with_prefix("optimiser", optimiser_tensors(self.optimiser))
+            | with_prefix("generator", generators)
+            | with_prefix("epoch", {"losses": self.losses}),
+            {"epoch": self.epoch, "step": self.step, "reports": [asdict(report) for report in self.reports]},
+        )
+
+    def _restore(self, checkpoint: Checkpoint) -> None:
+        tensors, progress = checkpoint.tensors, checkpoint.progress
+        self.model.load_state_dict(below_prefix("model", tensors))
+        self.best = {name: tensor.to(self.device) for name, tensor in below_prefix("best", tensors).items()}
+        restore_optimiser(self.optimiser, below_prefix("optimiser", tensors))
+        generators = below_prefix("generator", tensors)
+        self.order.set_state(generators["order"])
+        self.noise.set_state(generators["noise"])
+        self.losses.copy_(tensors["epoch.losses"])
+        self.epoch, self.step = progress["epoch"], progress["step"]
+        self.reports = [EpochReport(**report) for report in progress["reports"]]
+
+    def _refuse_divergence(self) -> None:
+        finite = torch.isfinite(self.losses[: self.step])
         if bool(finite.all()):
             return
         step = int((~finite).nonzero()[0].item())
-        rate = self._rate(epoch, step)
-        phase = "fine-tuning" if self.layer is None else f"layer {self.layer}"
+        phase = f"layer {self.stage}" if isinstance(self.stage, int) else self.stage
         raise TrainingDivergedError(
-            f"{phase}: loss {losses[step].item()} at step {step + 1} of {self.steps} in epoch {epoch + 1}, "
-            f"with a learning rate of {rate:g} ({self.settings.optimiser.name}); try a smaller one"
+            f"{phase}: loss {self.losses[step].item()} at step {step + 1} of {self.steps} in epoch {self.epoch + 1}, "
+            f"with a learning rate of {self._rate(step):g} ({self.settings.optimiser.name}); try a smaller one"
         )
 
 
@@ -180,11 +288,13 @@ def epochs_needed(settings: Training, rows: int) -> int:
     return max(settings.epochs, -(-settings.minimum_steps // steps)) if settings.epochs else 0
 
 
-def _check(rows: Rows, model: Autoencoder, name: str) -> None:
+def _rank(loss: float, error: float | None) -> tuple[float, float]:
+    return (loss if error is None else error, loss)
+
+
+def _check(examples: Examples, model: nn.Module, name: str) -> None:
+    rows, labels = examples.rows, examples.labels
     if rows.shape[1:] != model.input_shape or len(rows) == 0:
         raise ShapeError(f"{name}: shape {rows.shape} came; expected at least one row of {model.input_shape}")
-
-
-def _extremes(rows: Rows) -> tuple[float, float]:
-    extremes = [(float(chunk.min()), float(chunk.max())) for _, chunk in chunks(rows)]
-    return min(low for low, _ in extremes), max(high for _, high in extremes)
+    if labels is not None and labels.shape != (len(rows),):
+        raise ShapeError(f"{name}: labels of shape {labels.shape} came; expected one for each of {len(rows)} rows")

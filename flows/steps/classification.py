@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from flows.steps.datasets import Dataset
-from flows.steps.errors import LabelsError
+from flows.steps.errors import LabelsMissingError
 from service.release.manifest import Classifier, Metric
 from service.sessions import open_session, run_session
 
@@ -38,7 +38,7 @@ def describe_classifier(folder: Path, dataset: Dataset) -> Described | None:
         None where the draft has no `classifier.onnx`.
 
     Raises:
-        LabelsError: there is a classifier, and the dataset has no labels to measure it by.
+        LabelsMissingError: there is a classifier, and the dataset has no labels to measure it by.
         ModelLoadError: the graph cannot be loaded.
     """
     path = folder / "classifier.onnx"
@@ -46,7 +46,9 @@ def describe_classifier(folder: Path, dataset: Dataset) -> Described | None:
         return None
     names = dataset.record.label_names
     if names is None:
-        raise LabelsError(f"{path.name}: the dataset {dataset.folder} has no labels, expected those it was trained on")
+        raise LabelsMissingError(
+            f"{path.name}: the dataset {dataset.folder} has no labels, expected those it was trained on"
+        )
     session = open_session(path, "cpu", 1)
     golden = folder / "golden"
     p = run_session(session, "x", "p", np.load(golden / "x.npy"))
@@ -64,7 +66,9 @@ def classification_error(session: object, dataset: Dataset) -> Metric:
     """
     rows, labels = dataset.rows("test"), dataset.labels("test")
     if labels is None:
-        raise LabelsError(f"the dataset {dataset.folder} has no labels, expected some to measure a classifier by")
+        raise LabelsMissingError(
+            f"the dataset {dataset.folder} has no labels, expected some to measure a classifier by"
+        )
     wrong = 0
     for start in range(0, len(rows), _CHUNK_ROWS):
         chunk: Float32[np.ndarray, "rows ..."] = rows[start : start + _CHUNK_ROWS].astype(np.float32)

@@ -1,7 +1,7 @@
 """What can go wrong in a flow, as one tree. A message is a line: which field, what came, what is expected.
 
 FlowError
-├── LabelsError             supervised fine-tuning is asked for, and there is nothing to learn it by
+├── LabelsMissingError      a recipe learns from labels that the data does not have
 └── DatasetError            a dataset on disk is missing, truncated, changed, or cannot be written
     ├── SourceError         what was named as the source cannot be read as one
     │   └── DownloadError   a mirror answered and then failed: trying again may help
@@ -20,16 +20,16 @@ class FlowError(Exception):
     """The root: whatever a flow or one of its steps refuses to do, with the reason as its text."""
 
 
-class LabelsError(FlowError):
-    """Supervised fine-tuning is asked for, and the source or dataset has no labels, or one that all rows share."""
-
-
 class DatasetError(FlowError):
     """A dataset on disk is missing, truncated, changed, or could not be written."""
 
 
 class SourceError(DatasetError):
     """The source does not exist, is truncated, or is of a kind that is not read."""
+
+
+class LabelsMissingError(FlowError):
+    """A recipe learns from labels, and the data has none, or only one."""
 
 
 class DownloadError(SourceError):

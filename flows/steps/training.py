@@ -11,14 +11,16 @@ import numpy as np
 import torch
 
 from flows.steps.datasets import Dataset, Split
-from flows.steps.training_state import finished, load_weights, save_weights, state_key
-from models.fine_tuning import fine_tune
+from flows.steps.errors import LabelsMissingError
+from flows.steps.training_state import checkpoint_of, finished, load_weights, save_weights, state_key
+from models.classifier import Classifier, build_classifier
+from models.fine_tuning import fine_tune, fine_tune_classifier
 from models.objectives import fine_tuning_objective, layer_objective
 from models.preprocessing import Preprocessing, build_preprocessing, scale_rows
 from models.pretraining import encode_rows, pretrain_layer
 from models.recipe import Recipe, layer_recipe
 from models.stack import Stack, build_stack
-from models.training import EpochReport, Trained
+from models.training import EpochReport, Examples, Trained
 
 _SPLITS: tuple[Split, ...] = ("train", "validation")
 
@@ -72,9 +74,9 @@ def pretrain_step(
         The layer's folder, and whether it had been finished before.
 
     Raises:
-        TrainingDivergedError: the loss became infinite or NaN; nothing is kept.
+        TrainingDivergedError: the loss became infinite or NaN; the last checkpoint is kept.
     """
-    made_from = {"below": below.name, "layer": layer_recipe(recipe, index)}
+    key = state_key(f"layer{index + 1}", {"below": below.name, "layer": layer_recipe(recipe, index)})
 
     def make(folder: Path) -> None:
         pair = build_stack(recipe, dataset.record.shape).pairs[index]
@@ -89,13 +91,14 @@ def pretrain_step(
             layer_index=index,
             device=training_device(),
             on_epoch=on_epoch,
+            checkpoints=checkpoint_of(home, key),
         )
         _save(trained, folder)
         for split, rows in inputs.items():
             codes = _create(folder / f"{split}.npy", (len(rows), *pair.code_shape))
             encode_rows(pair, rows, codes, training_device())
 
-    return finished(home, state_key(f"layer{index + 1}", made_from), make)
+    return finished(home, key, make)
 
 
 def fine_tune_step(
@@ -120,10 +123,10 @@ def fine_tune_step(
         The stack's folder, and whether it had been finished before.
 
     Raises:
-        TrainingDivergedError: the loss became infinite or NaN; nothing is kept.
+        TrainingDivergedError: the loss became infinite or NaN; the last checkpoint is kept.
     """
-    described = recipe.model_dump(mode="json", exclude={"name", "pretraining"})
-    made_from = {"layers": [layer.name for layer in layers], "recipe": described}
+    described = recipe.model_dump(mode="json", exclude={"name", "pretraining", "supervised_fine_tuning"})
+    key = state_key("stack", {"layers": [layer.name for layer in layers], "recipe": described})
 
     def make(folder: Path) -> None:
         stack = build_stack(recipe, dataset.record.shape)
@@ -138,10 +141,96 @@ def fine_tune_step(
             seed=recipe.seed,
             device=training_device(),
             on_epoch=on_epoch,
+            checkpoints=checkpoint_of(home, key),
         )
         _save(trained, folder)
 
-    return finished(home, state_key("stack", made_from), make)
+    return finished(home, key, make)
+
+
+def classify_step(
+    dataset: Dataset,
+    recipe: Recipe,
+    rows: Path,
+    layers: list[Path],
+    home: Path,
+    on_epoch: OnEpoch | None = None,
+) -> tuple[Path, bool]:
+    """Put a softmax on the pre-trained encoder, fine-tune both on the labels, and keep the classifier's weights.
+
+    Args:
+        dataset: with labels.
+        recipe: what to train.
+        rows: the folder of the scaled rows.
+        layers: the folders of the pre-trained layers, from the data up; none: from initial weights.
+        home: `MANIFOLD_HOME`.
+        on_epoch: is called after each epoch.
+
+    Returns:
+        The classifier's folder, and whether it had been finished before.
+
+    Raises:
+        LabelsMissingError: the dataset has no labels, or only one.
+        TrainingDivergedError: the loss became infinite or NaN; the last checkpoint is kept.
+    """
+    described = recipe.model_dump(mode="json", exclude={"name", "pretraining", "fine_tuning"})
+    made_from = {
+        "layers": [layer.name for layer in layers],
+        "rows": rows.name,
+        "labels": dataset.record.label_names,
+        "recipe": described,
+    }
+    key = state_key("classifier", made_from)
+
+    def make(folder: Path) -> None:
+        classifier = _initial_classifier(dataset, recipe)
+        if layers:
+            for pair, layer in zip(classifier.stack.pairs, layers, strict=True):
+                pair.load_state_dict(load_weights(layer))
+        learned, watched = (Examples(_read(rows / f"{split}.npy"), _labels(dataset, split)) for split in _SPLITS)
+        settings = recipe.supervised_fine_tuning
+        trained = fine_tune_classifier(
+            classifier,
+            learned,
+            watched,
+            settings=settings,
+            seed=recipe.seed,
+            corruption=recipe.corruption if settings.corrupt else None,
+            device=training_device(),
+            on_epoch=on_epoch,
+            checkpoints=checkpoint_of(home, key),
+        )
+        _save(trained, folder)
+
+    return finished(home, key, make)
+
+
+def load_classifier(dataset: Dataset, recipe: Recipe, folder: Path) -> Classifier:
+    """The trained classifier, on the CPU.
+
+    Raises:
+        LabelsMissingError: the dataset has no labels.
+        TrainingStateError: its weights are missing or damaged.
+    """
+    classifier = _initial_classifier(dataset, recipe)
+    classifier.load_state_dict(load_weights(folder))
+    return classifier.eval()
+
+
+def _initial_classifier(dataset: Dataset, recipe: Recipe) -> Classifier:
+    names = dataset.record.label_names or ()
+    if len(names) < 2:
+        raise LabelsMissingError(
+            f"supervised_fine_tuning.epochs: {recipe.supervised_fine_tuning.epochs} came, and {dataset.record.source} "
+            f"has {len(names)} labels; expected a source with at least 2, or 0 epochs"
+        )
+    return build_classifier(recipe, dataset.record.shape, len(names))
+
+
+def _labels(dataset: Dataset, split: Split) -> np.ndarray:
+    labels = dataset.labels(split)
+    assert labels is not None  # noqa: S101 - `_initial_classifier` saw to it
+    return labels
 
 
 def load_stack(dataset: Dataset, recipe: Recipe, folder: Path) -> Stack:

@@ -1,7 +1,8 @@
 """Where training keeps what it has finished: folders named by what they were made from.
 
 A folder appears by a rename, so one that exists is complete. Killed anywhere and started again, a run finds the
-folders of all that it had finished. See docs/decisions/0004.
+folders of all that it had finished, and beside the one it was making a checkpoint to go on from. See
+docs/decisions/0004.
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from flows.steps.checkpoints import CheckpointFile
 from flows.steps.errors import FlowError
 from service.release.atomic import folder_in_one_step
 
 WEIGHTS_FILE = "weights.safetensors"
-_FORMAT = 1
+_FORMAT = 2
 
 
 class TrainingStateError(FlowError):
@@ -46,6 +48,11 @@ def state_key(step: str, made_from: dict[str, Any]) -> str:
     return f"{step}-{digest[:24]}"
 
 
+def checkpoint_of(home: Path, key: str) -> CheckpointFile:
+    """Where the training that makes a step's folder keeps how far it is."""
+    return CheckpointFile(home / "training" / f"{key}.checkpoint")
+
+
 def finished(home: Path, key: str, make: Callable[[Path], None]) -> tuple[Path, bool]:
     """The folder of a step, made now unless it is there.
 
@@ -64,6 +71,7 @@ def finished(home: Path, key: str, make: Callable[[Path], None]) -> tuple[Path, 
         return folder, True
     with folder_in_one_step(folder) as draft:
         make(draft)
+    checkpoint_of(home, key).remove()
     return folder, False
 
 
@@ -85,13 +93,12 @@ def load_weights(folder: Path) -> dict[str, torch.Tensor]:
 
 
 def prune_training(home: Path, *, now: datetime, unused_for: timedelta) -> list[str]:
-    """Remove the folders that no run has used for so long; their names."""
+    """Remove the folders and checkpoints that no run has used for so long; their names."""
     oldest = (now - unused_for).timestamp()
-    stale = [
-        folder
-        for folder in sorted((home / "training").glob("*"))
-        if folder.is_dir() and folder.stat().st_mtime < oldest
-    ]
-    for folder in stale:
-        shutil.rmtree(folder)
-    return [folder.name for folder in stale]
+    stale = [path for path in sorted((home / "training").glob("*")) if path.stat().st_mtime < oldest]
+    for path in stale:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    return [path.name for path in stale]

@@ -89,7 +89,7 @@ def test_hutchinsons_probe_passes_a_gradient_to_the_weights() -> None:
 def test_small_gaussian_noise_makes_the_stochastic_penalty_the_analytic_one() -> None:
     pair, sigma = pair_of(Dense(width=4), (6,), "sigmoid"), 1e-3
     x = rows_of((6,), rows=1).expand(40_000, 6)
-    seen = corrupt(x, Corruption(kind="gaussian", level=sigma), torch.Generator().manual_seed(4))
+    seen = corrupt(x, Corruption(kind="gaussian", level=sigma), torch.Generator().manual_seed(4)).x
     penalty = float(stochastic_penalty(pair.encode(x), pair.encode(seen)).item())
     expected = sigma**2 * float(exact_jacobian_norm(pair.encode, x[:1]).item())
     assert penalty == pytest.approx(expected, rel=0.02)
@@ -101,7 +101,7 @@ def test_masking_adds_a_mean_shift_to_the_stochastic_penalty() -> None:
     pair.weight.data.abs_()  # so that the shift counts
     row = rows_of((6,), rows=1)
     x = row.expand(40_000, 6)
-    seen = corrupt(x, Corruption(kind="masking", level=nu), torch.Generator().manual_seed(5))
+    seen = corrupt(x, Corruption(kind="masking", level=nu), torch.Generator().manual_seed(5)).x
     penalty = float(stochastic_penalty(pair.encode(x), pair.encode(seen)).item())
     variance = float((pair.weight.square().sum(0) * row[0].square()).sum().item())
     shift = float((pair.weight @ row[0]).square().sum().item())

@@ -6,7 +6,7 @@ import numpy as np
 
 from flows.steps.datasets.choosing import source_at
 from flows.steps.datasets.dataset import Dataset
-from flows.steps.errors import LabelsError
+from flows.steps.errors import LabelsMissingError
 
 _EXPECTED = (
     "expected labels: a table with label_column, a .npz with an array y, a folder of images in sub-folders, "
@@ -22,27 +22,27 @@ def demand_label_source(source: str, label_column: str | None) -> None:
         label_column: likewise.
 
     Raises:
-        LabelsError: names tell already that there are no labels, or one only.
+        LabelsMissingError: names tell already that there are no labels, or one only.
         SourceError: nothing is there, or it is of a kind that is not read.
     """
     reader = source_at(source, label_column)
     lack = None if reader is None else reader.lacks_labels()
     if lack is not None:
-        raise LabelsError(f"supervised_fine_tuning: {source!r} came, {lack}; {_EXPECTED}")
+        raise LabelsMissingError(f"supervised_fine_tuning: {source!r} came, {lack}; {_EXPECTED}")
 
 
 def demand_labels(dataset: Dataset) -> None:
     """Refuse a prepared dataset whose training rows have no labels, or all the same.
 
     Raises:
-        LabelsError: so it is.
+        LabelsMissingError: so it is.
     """
     labels, names, source = dataset.labels("train"), dataset.record.label_names, dataset.record.source
     if labels is None or names is None:
-        raise LabelsError(f"supervised_fine_tuning: {source!r} came, whose rows have no labels; {_EXPECTED}")
+        raise LabelsMissingError(f"supervised_fine_tuning: {source!r} came, whose rows have no labels; {_EXPECTED}")
     met = np.unique(labels)
     if len(met) < 2:
-        raise LabelsError(
+        raise LabelsMissingError(
             f"supervised_fine_tuning: {source!r} came, whose training rows all have the label {names[met[0]]!r}, "
             "expected at least two labels; or supervised_fine_tuning.epochs=0"
         )
