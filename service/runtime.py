@@ -46,9 +46,7 @@ class Runtime:
         device: "cuda" or "cpu", as the sessions themselves report it.
     """
 
-    def __init__(
-        self, folder: Path, manifest: Manifest, encoder: Any, decoder: Any, classifier: Any | None = None
-    ) -> None:
+    def __init__(self, folder: Path, manifest: Manifest, encoder: Any, decoder: Any, classifier: Any = None) -> None:
         self.manifest = manifest
         self.device: Device = device_of(encoder)
         self._folder = folder
@@ -81,10 +79,10 @@ class Runtime:
         code = [manifest.code.size]
         _check_signature(encoder, folder, {"x": row}, {"z": code} | {n: [w] for n, w in codes.items()})
         _check_signature(decoder, folder, {"z": code}, {"x": row})
-        if manifest.classifier is None:
-            return cls(folder, manifest, encoder, decoder)
-        classifier = open_session(folder / "classifier.onnx", device, threads)
-        _check_signature(classifier, folder, {"x": row}, {"p": [manifest.classifier.classes]})
+        classifier = None
+        if manifest.classifier is not None:
+            classifier = open_session(folder / "classifier.onnx", device, threads)
+            _check_signature(classifier, folder, {"x": row}, {"p": [manifest.classifier.classes]})
         return cls(folder, manifest, encoder, decoder, classifier)
 
     def encode(self, x: npt.ArrayLike, depth: int | None = None) -> Floats:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from flows.steps.classification import with_classification_error
 from flows.steps.datasets import Dataset
 from flows.steps.onnx_export import export_classifier, export_networks
 from flows.steps.release_contents import Lineage, complete_release, draw_figures, space_of
@@ -78,6 +79,7 @@ def publish_step(dataset: Dataset, recipe: Recipe, exported: Path, home: Home, l
         scale = error_scale(dataset, recipe)
         known = lineage(space_of(draft / "encoder.onnx"))
         manifest = complete_release(draft, dataset, recipe, scale, known)
+        manifest = with_classification_error(draft, manifest, dataset)
         draw_figures(draft, manifest, dataset)
         return store.publish(draft, manifest)
 

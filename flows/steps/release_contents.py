@@ -81,7 +81,6 @@ def complete_release(
     errors = squared_errors(validation, networks.decode(validation_codes), scale)
     record = dataset.record
     golden = _save_golden(networks, sample_rows(dataset, "test", recipe.seed, _GOLDEN_ROWS), folder / "golden")
-    described = describe_classifier(folder, dataset)
     return Manifest(
         name=MODEL_NAME,
         version=lineage.version,
@@ -107,13 +106,13 @@ def complete_release(
             dropped=record.dropped,
             label_names=record.label_names,
         ),
-        metrics=(*evaluate(networks, dataset, scale), *([described.error] if described else [])),
+        metrics=tuple(evaluate(networks, dataset, scale)),
         latent=latent_statistics(codes),
         density=DescribedDensity(components=len(density.weights), fitted_rows=density.fitted_rows),
         calibration=calibrate(errors, mahalanobis_distances(validation_codes, codes), "validation"),
         golden=golden,
         reference=_save_reference(dataset, chosen, rows, codes, folder / "reference"),
-        classifier=described.classifier if described else None,
+        classifier=describe_classifier(folder, dataset),
         opset=OPSET,
         versions={name: version for name in _LIBRARIES if (version := _version(name))},
         parent=lineage.parent,
