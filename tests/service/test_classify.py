@@ -56,6 +56,9 @@ def test_rows_become_labels_and_their_probabilities(http: httpx.Client, tiny: An
     assert answer.json()["label"] == labels_of(expected)
     assert answer.json()["space"] == answer.headers["X-Manifold-Space"] == "space-of-first"
     assert answer.json()["release"] == answer.headers["X-Manifold-Release"] == "first"
+    counted = http.get("/metrics").text
+    assert f'manifold_requests_total{{route="{path}",status="200"}}' in counted
+    assert 'manifold_rows_total{operation="classify"}' in counted
 
 
 def test_probabilities_can_be_had_as_npy_of_npy_or_of_an_image(http: httpx.Client, tiny: Any) -> None:
