@@ -71,6 +71,11 @@ def generate(
     codes: Annotated[Path | None, typer.Option(help="Decode this .npy of codes, instead of new ones.")] = None,
     count: Annotated[int, typer.Option(help="How many new samples.", min=1)] = 64,
     seed: Annotated[int, typer.Option(help="The same seed gives the same samples.", min=0)] = 0,
+    method: Annotated[
+        str | None, typer.Option(help="density, walkback or jacobian_walk; the release's own choice where not given.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(help="Of walkback or jacobian_walk.", min=1)] = None,
+    temperature: Annotated[float | None, typer.Option(help="Of density: below 1 likelier, more alike.", min=0)] = None,
     url: Url = "http://127.0.0.1:3000",
 ) -> None:
     """Ask the service for new samples, or for those that given codes decode to.
@@ -79,16 +84,39 @@ def generate(
 
         manifold generate --count 64 --seed 1 -o samples.png
 
+        manifold generate --method walkback --steps 5 -o walked.png
+
         manifold generate --codes codes.npy -o rebuilt.npy
     """
     client = ManifoldClient(url)
-    given = None if codes is None else read_rows([codes])
+    if codes is not None:
+        if not (method is None and steps is None and temperature is None):
+            raise typer.BadParameter("--method, --steps and --temperature are for new samples; leave out --codes")
+        _write_decoded(client, read_rows([codes]), output)
+        return
     if output.suffix == ".png":
-        picture = client.sample_png(count, seed) if given is None else client.generate_png(given)
+        picture = client.sample_png(count, seed, method=method, steps=steps, temperature=temperature)
         write_atomically(output, picture)
+        console.print(f"{count} samples in {output}")
+        return
+    samples = client.sample(count, seed, method=method, steps=steps, temperature=temperature)
+    _write_npy(output, samples.rows)
+    console.print(f"{count} samples in {output}, by {samples.method}, {samples.steps} step(s); medians:")
+    console.print(f"  round-trip error {np.median(samples.round_trip_error):.4g} (squared, scaled units)")
+    if samples.nearest_distance is not None:
+        distance = np.median(samples.nearest_distance)
+        console.print(f"  distance to the nearest of {samples.reference_rows:,} training rows {distance:.4g}")
+    if samples.density_percentile is not None:
+        percentile = np.median(samples.density_percentile)
+        console.print(f"  denser than {percentile:.3g} % of the training codes")
+
+
+def _write_decoded(client: ManifoldClient, codes: np.ndarray, output: Path) -> None:
+    if output.suffix == ".png":
+        write_atomically(output, client.generate_png(codes))
     else:
-        _write_npy(output, client.sample(count, seed).rows if given is None else client.generate(given))
-    console.print(f"{count if given is None else len(given)} samples in {output}")
+        _write_npy(output, client.generate(codes))
+    console.print(f"{len(codes)} samples in {output}")
 
 
 def _printable(label: str) -> str:

@@ -14,6 +14,7 @@ from flows.ask_commands import classify, embed, generate
 from flows.doctor import doctor
 from flows.local_server import prefect_server_until_exit, set_environment
 from flows.release_commands import releases
+from flows.report_command import report
 from flows.steps.errors import FlowError
 from flows.steps.recipes import load_recipe, recipe_names
 from flows.terminal import console
@@ -34,6 +35,7 @@ app.command()(embed)
 app.command()(classify)
 app.command()(generate)
 app.command()(doctor)
+app.command()(report)
 
 _SOURCES = "auto, mnist, fashion-mnist, digits, or a path: folder of images, .npy, .npz, .parquet, .csv"
 Source = Annotated[str, typer.Option(help=f"What to learn from: {_SOURCES}.")]
@@ -61,7 +63,7 @@ def train(
 
         manifold train
 
-        manifold train --source photos/ --recipe convolutional --skip-bad
+        manifold train --source photos/ --recipe sdae-convolutional --skip-bad
 
         manifold train --source rows.parquet --set layers=[64,8] --set pretraining.epochs=20
     """
@@ -90,7 +92,7 @@ def schedule(
 
     Examples:
 
-        manifold schedule --cron "0 3 * * *" --source photos/ --recipe convolutional
+        manifold schedule --cron "0 3 * * *" --source photos/ --recipe sdae-convolutional
 
         manifold schedule --every 3600
     """

@@ -9,6 +9,7 @@ from prefect import get_run_logger, runtime, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
+from flows.figure_lines import curve_line, metric_value
 from flows.progress import step_progress
 from flows.steps.datasets import Dataset
 from flows.steps.promotion import promote_release
@@ -68,9 +69,14 @@ def _summary(manifest: Manifest) -> str:
     lines = [
         f"# Release {manifest.version}",
         "",
-        "| metric | value | unit | split | rows |",
-        "|---|---|---|---|---|",
-        *(f"| {m.name} | {m.value:.5g} | {m.unit} | {m.split} | {m.rows} |" for m in manifest.metrics),
+        "| metric | value [95 % interval] | unit | split | rows | how |",
+        "|---|---|---|---|---|---|",
+        *(
+            f"| {m.name} | {metric_value(m)} | {m.unit} | {m.split} | {m.rows} | {m.method or ''} |"
+            for m in manifest.metrics
+        ),
+        "",
+        *(f"- {curve.name} {curve_line(curve)}" for curve in manifest.curves),
         "",
         f"Space `{manifest.space_id}`, data `{manifest.data.fingerprint[:16]}`, parent {manifest.parent or 'none'}.",
     ]

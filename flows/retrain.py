@@ -6,6 +6,7 @@ from pathlib import Path
 
 from prefect import flow
 
+from flows.pictures import attach_pictures
 from flows.prepare import prepare
 from flows.publish import export_onnx, promote_champion, publish_release
 from flows.steps.datasets import PrepareSettings, demand_label_source, demand_labels
@@ -22,6 +23,7 @@ def retrain(
     skip_bad: bool = False,
     label_column: str | None = None,
     promote: bool = True,
+    comparisons: bool = False,
 ) -> str:
     """Learn from a source, publish a release, and make it the champion.
 
@@ -33,6 +35,7 @@ def retrain(
         skip_bad: drop bad rows and columns, and count them, instead of refusing.
         label_column: the column of a table that holds labels.
         promote: make the release the champion.
+        comparisons: also train what `manifold report` compares with, and attach these pictures; about a minute.
 
     Returns:
         The version of the release.
@@ -60,4 +63,5 @@ def retrain(
     version = publish_release(dataset, recipe, exported, home)
     if promote:
         promote_champion(version, home)
+    attach_pictures(version, home, compare=comparisons)
     return version

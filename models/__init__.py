@@ -1,7 +1,7 @@
 """What is learned: networks, corruption, penalties, objectives, pre-training, fine-tuning, measures.
 
-Pure functions and modules of torch: arrays in, arrays out. May import torch, numpy, scikit-learn and
-pydantic; must never read files or the clock, log, draw hidden random numbers, or import prefect, bentoml or
+Pure functions and modules of torch: arrays in, arrays out. May import torch, numpy, scikit-learn,
+scipy and pydantic; must never read files or the clock, log, draw hidden random numbers, or import prefect, bentoml or
 onnxruntime.
 
 Notation. The papers' symbols clash (Vincent et al. 2010 call the code y and the reconstruction z; Rifai et
@@ -29,13 +29,16 @@ loss is a sum over features and a mean over the batch. SAE means stacked here, n
 
 Rooms:
 - `recipe` (with `recipe_errors`, `recipe_settings`): what to train, validated; `recipes/*.yaml`. No torch.
-- `layers` (with `activations`, `initialisation`): one encoder/decoder pair. `stack`: pairs in order.
+- `layers` (with `autoencoder`, `convolution`, `activations`, `initialisation`): one encoder/decoder pair.
+  `stack`: pairs in order.
 - `preprocessing`: data's own units to scaled rows and back. `encoder_decoder`: the modules that are exported.
 - `jacobian_products`: J u and vᵀ J of encoder and decoder, written out.
 - `corruption`, `losses`, `contraction`: the terms. `objectives`: one batch to named terms (AE, DAE, SCAE,
   CAE).
 - `training` (with `batches`, `determinism`, `optimisers`): epochs over rows. `pretraining`: one layer.
   `fine_tuning`: all layers.
-- `sampling`: a density over codes. `representation`: measures of a code.
+- `sampling`: a density over codes. `chains`: walkback and the Jacobian walk.
+- `representation`, `label_measures`, `neighbourhoods`, `jacobian_spectrum`, `encoder_measures`, `sample_quality`:
+  measures of a code. `intervals`: how sure they are.
 - `randomness`: every generator, by seed and purpose. `errors`: the exception tree.
 """

@@ -15,6 +15,7 @@ from models.activations import activate, slope
 from models.errors import ModelError
 from models.jacobian_products import encode_with_tangent, linearise_encoder
 from models.layers import Autoencoder, ConvolutionPair, DensePair, Pair
+from models.randomness import draw_signs
 from models.recipe_parts import LARGEST_EXACT_CODE, Activation, ContractionForm
 
 Encoder = Callable[[Tensor], Tensor]
@@ -82,14 +83,9 @@ def encode_with_penalty(
             norm = _norm_by_unit(linear.pull, code)
         case "probe":
             # Directions in the input: one product a layer over [x; u], where vᵀ J would take two.
-            code, moved = encode_with_tangent(model, x, fair_signs(x, generator))
+            code, moved = encode_with_tangent(model, x, draw_signs(x, generator))
             norm = moved.flatten(1).square().sum(1)
     return Contracted(code, norm.mean())
-
-
-def fair_signs(like: Float[Tensor, "batch *shape"], generator: torch.Generator) -> Float[Tensor, "batch *shape"]:
-    """Entries of 1 or -1 by a fair coin, so that E[u uᵀ] = I; of the shape, type and device of `like`."""
-    return torch.empty_like(like).bernoulli_(0.5, generator=generator).mul_(2).sub_(1)
 
 
 def dense_jacobian_norm(
@@ -109,7 +105,7 @@ def convolution_jacobian_norm(
     image: tuple[int, int],
     *,
     stride: int,
-    padding: int,
+    padding: int | tuple[int, int],
 ) -> Float[Tensor, " batch"]:
     """Squared Frobenius norm of one convolution's Jacobian, one number a row: Σ s'(a)² · conv(1, w²).
 
@@ -122,7 +118,7 @@ def convolution_jacobian_norm(
         preactivation: a, at every channel and position of the code.
         image: (height, width) of the input.
         stride: of the convolution.
-        padding: of the convolution, with zeros, which are no inputs.
+        padding: of the convolution, (down, across) or for both, with zeros, which are no inputs.
     """
     ones = weight.new_ones(1, weight.shape[1], *image)
     reached = functional.conv2d(ones, weight.square(), stride=stride, padding=padding)  # (1, code, down, across)
@@ -196,5 +192,5 @@ def hutchinson_jacobian_norm(
     """
     x = x.detach().requires_grad_()
     code = encode(x)
-    (row,) = torch.autograd.grad(code, x, grad_outputs=fair_signs(code, generator), create_graph=True)
+    (row,) = torch.autograd.grad(code, x, grad_outputs=draw_signs(code, generator), create_graph=True)
     return row.flatten(1).square().sum(1)

@@ -120,7 +120,7 @@ def _pairs(model: Autoencoder) -> tuple[Pair, ...]:
 
 def _encoder(pair: Pair) -> _Layer:
     if isinstance(pair, ConvolutionPair):
-        down, up = _geometry(pair, pair.weight)
+        down, up = _geometry(pair, pair.weight, pair.padding, pair.output_padding)
         return _Layer(down, up, pair.encoder_bias[:, None, None], pair.code_activation)
     weight = pair.weight
     return _Layer(
@@ -133,7 +133,7 @@ def _encoder(pair: Pair) -> _Layer:
 
 def _decoder(pair: Pair) -> _Layer:
     if isinstance(pair, ConvolutionPair):
-        down, up = _geometry(pair, pair.weight if pair.decoder_weight is None else pair.decoder_weight)
+        down, up = _geometry(pair, *pair.way_up())
         return _Layer(up, down, pair.decoder_bias[:, None, None], pair.output_activation)
     weight = pair.weight.t() if pair.decoder_weight is None else pair.decoder_weight
     return _Layer(
@@ -144,14 +144,16 @@ def _decoder(pair: Pair) -> _Layer:
     )
 
 
-def _geometry(pair: ConvolutionPair, weight: Tensor) -> tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]:
-    """The convolution of a pair, and the transposed one that is its transpose, borders included."""
+def _geometry(
+    pair: ConvolutionPair, weight: Tensor, padding: tuple[int, int], output_padding: tuple[int, int]
+) -> tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]:
+    """A convolution between a pair's two sides, and the transposed one that is its transpose, borders included."""
 
     def down(x: Tensor) -> Tensor:
-        return functional.conv2d(x.reshape(-1, *pair.input_shape), weight, None, pair.stride, pair.padding)
+        return functional.conv2d(x.reshape(-1, *pair.input_shape), weight, None, pair.stride, padding)
 
     def up(z: Tensor) -> Tensor:
         image = z.reshape(-1, *pair.code_shape)
-        return functional.conv_transpose2d(image, weight, None, pair.stride, pair.padding, pair.output_padding)
+        return functional.conv_transpose2d(image, weight, None, pair.stride, padding, output_padding)
 
     return down, up

@@ -123,7 +123,7 @@ class Dense(Part):
 
 
 class Convolution(Part):
-    """A strided convolution down, and a transposed convolution of the same geometry up."""
+    """A strided convolution down, and up again by a transposed convolution or by resizing and convolving."""
 
     kind: Literal["convolution"] = Field(default="convolution", description="a convolution over the image")
     channels: int = Field(ge=1, le=4096, description="number of feature maps in the code")
@@ -133,6 +133,13 @@ class Convolution(Part):
         ge=1,
         le=31,
         description="pixels between kernel positions; at most kernel_size, or pixels are lost",
+    )
+    # Left out where it is the default: what was trained before there was a choice keeps its name.
+    up: Literal["transposed", "resize"] = Field(
+        default="transposed",
+        description="how the decoder gets back to the image's size; resize: nearest neighbour, then a convolution, "
+        "against checkerboards",
+        exclude_if=lambda up: up == "transposed",
     )
     corruption: Corruption | None = Field(default=None, description="of this layer's input, instead of the recipe's")
     contraction: Contraction | None = Field(default=None, description="of this layer's code, instead of the recipe's")
@@ -219,4 +226,7 @@ class SupervisedFineTuning(Training):
     """Training of the encoder's layers with a softmax on top, on the labels of the data."""
 
     epochs: int = Field(default=0, ge=0, le=100_000, description="passes over the training rows; 0: no classifier")
-    corrupt: bool = Field(default=False, description="corrupt the input here too, by the recipe's corruption")
+    corruption: Corruption = Field(default=Corruption(), description="of the rows that are learned from")
+    contraction: Contraction = Field(
+        default=Contraction(), description="of the whole encoder; λ in units of the cross-entropy of the labels"
+    )

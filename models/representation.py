@@ -1,24 +1,26 @@
-"""Measures of a code and its reconstruction, on arrays."""
+"""How well rows are rebuilt, beside the best that a linear code of the same size can do."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
-import torch
-from jaxtyping import Float, Float64, Int64
-from sklearn.neighbors import KNeighborsClassifier
-from torch import Tensor
+from jaxtyping import Float, Float64
+from sklearn.decomposition import PCA
+from threadpoolctl import threadpool_limits
 
-from models.batches import AnyRows, Rows, chunks
-from models.contraction import exact_jacobian_norm
+from models.batches import AnyRows, chunks
 from models.errors import ShapeError
+
+# Up to so many features the covariance is summed chunk by chunk; above, its size would be beyond a machine's memory.
+_COVARIANCE_FEATURES = 4_096
 
 
 def squared_error_per_row(rows: AnyRows, reconstruction: AnyRows) -> Float64[np.ndarray, " rows"]:
     """Squared error of each row, summed over features; squared units of the rows.
 
-    Hinton & Salakhutdinov 2006, figure 2B, gives its mean over the test images, pixels in [0, 1].
+    Divided by the number of features it is the error per entry (per pixel, for grey images). Hinton & Salakhutdinov
+    2006, figure 2B, gives its mean over the test images, pixels in [0, 1].
 
     Raises:
         ShapeError: the shapes differ.
@@ -32,6 +34,64 @@ def squared_error_per_row(rows: AnyRows, reconstruction: AnyRows) -> Float64[np.
     return errors
 
 
+@dataclass(frozen=True)
+class LinearCode:
+    """Principal components: the linear encoder and decoder with the least squared error on the rows they come from.
+
+    mean: (features,). components: (features, size), orthonormal, the largest variance last.
+    """
+
+    mean: Float64[np.ndarray, " features"]
+    components: Float64[np.ndarray, "features size"]
+
+    def encode(self, rows: AnyRows) -> Float64[np.ndarray, "rows size"]:
+        """Coordinates of rows (n, *shape) along the components."""
+        codes: Float64[np.ndarray, "rows size"] = (rows.reshape(len(rows), -1) - self.mean) @ self.components
+        return codes
+
+    def errors(self, rows: AnyRows) -> Float64[np.ndarray, " rows"]:
+        """Squared error that the components leave of each row, summed over features."""
+        left = np.empty(len(rows))
+        for place, chunk in chunks(rows):
+            centred = chunk.reshape(len(chunk), -1).astype(np.float64) - self.mean
+            left[place] = np.square(centred - centred @ self.components @ self.components.T).sum(1)
+        return left
+
+
+def principal_components(
+    train: AnyRows, size: int, seed: int = 0, scale: float | Float[np.ndarray, "..."] = 1.0
+) -> LinearCode:
+    """The first principal components of rows, in float64.
+
+    Args:
+        train: (n, *shape), n at least 1; may be memory-mapped, unless it has more than 4,096 features.
+        size: number of components; of more than there are features, all are given.
+        seed: for the randomised decomposition of rows with more than 4,096 features.
+        scale: the components are those of the rows divided by it; one number, or one a feature, in a row's shape.
+
+    Raises:
+        ShapeError: more than 4,096 features, and fewer rows than components.
+    """
+    features = int(np.prod(train.shape[1:]))
+    if features > _COVARIANCE_FEATURES:
+        if min(len(train), features) < size:
+            raise ShapeError(f"{len(train)} rows came; {size} components of {features} features expect as many")
+        flat = (train / scale).reshape(len(train), features).astype(np.float32)
+        fitted = PCA(size, svd_solver="randomized", random_state=seed).fit(flat)
+        components = np.ascontiguousarray(fitted.components_[::-1].T, dtype=np.float64)
+        return LinearCode(fitted.mean_.astype(np.float64), components)
+    total, square = np.zeros(features), np.zeros((features, features))
+    for _, chunk in chunks(train):
+        flat = (chunk / scale).reshape(len(chunk), features).astype(np.float64)
+        total += flat.sum(0)
+        square += flat.T @ flat
+    mean = total / len(train)
+    # On one thread: on a busy machine several wait for each other far longer than they save.
+    with threadpool_limits(1):
+        _, vectors = np.linalg.eigh(square / len(train) - np.outer(mean, mean))
+    return LinearCode(mean, vectors[:, max(0, features - size) :])
+
+
 def pca_squared_error(train: AnyRows, test: AnyRows, code_size: int) -> float:
     """The squared error that PCA leaves on test rows, summed over features, mean over rows.
 
@@ -42,45 +102,4 @@ def pca_squared_error(train: AnyRows, test: AnyRows, code_size: int) -> float:
         test: rows that are reconstructed, at least 1; may be memory-mapped.
         code_size: number of components; with as many as features or more, the error is 0 but for rounding.
     """
-    features = int(np.prod(train.shape[1:]))
-    total, square = np.zeros(features), np.zeros((features, features))
-    for _, chunk in chunks(train):
-        flat = chunk.reshape(len(chunk), features).astype(np.float64)
-        total += flat.sum(0)
-        square += flat.T @ flat
-    mean = total / len(train)
-    _, vectors = np.linalg.eigh(square / len(train) - np.outer(mean, mean))
-    components = vectors[:, max(0, features - code_size) :]
-    error = 0.0
-    for _, chunk in chunks(test):
-        centred = chunk.reshape(len(chunk), features).astype(np.float64) - mean
-        error += float(np.square(centred - centred @ components @ components.T).sum())
-    return error / len(test)
-
-
-def nearest_neighbour_accuracy(
-    train_codes: Float[np.ndarray, "train d"],
-    train_labels: Int64[np.ndarray, " train"],
-    test_codes: Float[np.ndarray, "test d"],
-    test_labels: Int64[np.ndarray, " test"],
-    neighbours: int = 1,
-) -> float:
-    """The share of test rows whose label the nearest training codes (Euclidean) vote for; in [0, 1]."""
-    classifier = KNeighborsClassifier(n_neighbors=min(neighbours, len(train_codes)))
-    classifier.fit(train_codes, train_labels)
-    return float(np.mean(classifier.predict(test_codes) == test_labels))
-
-
-def average_jacobian_norm(encode: Callable[[Tensor], Tensor], rows: Rows) -> float:
-    """The Frobenius norm (not squared) of dh/dx, mean over rows, exactly.
-
-    Args:
-        encode: from (batch, *shape) to (batch, *code) on the CPU, each row by itself.
-        rows: (n, *shape), n at least 1, scaled units.
-
-    Source: Rifai et al. 2011, table 1.
-    """
-    total = 0.0
-    for _, chunk in chunks(rows):
-        total += float(exact_jacobian_norm(encode, torch.from_numpy(chunk)).sqrt().sum().item())
-    return total / len(rows)
+    return float(principal_components(train, code_size).errors(test).mean())

@@ -15,6 +15,8 @@ from models.errors import ShapeError
 
 _ROWS = 10_000
 _SIZES = (1, 4, 12, 32)
+# Between larger ones the criterion differs little, and each fit takes long.
+_REFINED_UP_TO = 12
 _ITERATIONS = 30
 
 
@@ -65,22 +67,38 @@ def fit_density(codes: Float32[np.ndarray, "rows d"], seed: int) -> Density:
 
 def _best_mixture(sample: Float32[np.ndarray, "rows d"], seed: int) -> GaussianMixture:
     rows, size = sample.shape
-    # A component that has fewer rows than dimensions fits nothing but its floor.
-    possible = [components for components in _SIZES if components == 1 or components * (size + 1) <= rows]
-    best, lowest = None, float("inf")
-    for components in possible:
-        mixture = _fit(sample, components, seed)
-        criterion = float(mixture.bic(sample))
-        if best is not None and criterion >= lowest:
+    # A component that has fewer rows than dimensions fits nothing but its floor. And where one component has more
+    # numbers than there are rows, the criterion could not tell: a second costs minutes and is never preferred.
+    several = size * (size + 3) // 2 <= rows
+    largest = rows // (size + 1) if several else 1
+    fits: dict[int, tuple[float, GaussianMixture]] = {}
+
+    def criterion(components: int) -> float:
+        if components not in fits:
+            mixture = _fit(sample, components, seed)
+            fits[components] = float(mixture.bic(sample)), mixture
+        return fits[components][0]
+
+    for components in (size for size in _SIZES if size <= max(1, largest)):
+        if criterion(components) > criterion(min(fits, key=criterion)):
             # It has turned: larger mixtures cost more time and are worse.
             break
-        best, lowest = mixture, criterion
-    return best
+    while between := _between(sorted(fits), min(fits, key=criterion)):
+        for components in between:
+            criterion(components)
+    return fits[min(fits, key=criterion)][1]
+
+
+def _between(tried: list[int], best: int) -> list[int]:
+    """Sizes between the best and its neighbours, where they still differ enough; none: it is found."""
+    place = tried.index(best)
+    sizes = [round((best * other) ** 0.5) for other in tried[max(0, place - 1) : place + 2] if other != best]
+    return [size for size in sizes if size not in tried and size <= _REFINED_UP_TO and abs(size - best) > best / 10]
 
 
 def _fit(sample: Float32[np.ndarray, "rows d"], components: int, seed: int) -> GaussianMixture:
     mixture = GaussianMixture(
-        components, max_iter=_ITERATIONS, tol=5e-3, reg_covar=1e-4, init_params="k-means++", random_state=seed
+        components, max_iter=_ITERATIONS, tol=2e-3, reg_covar=1e-4, init_params="kmeans", random_state=seed
     )
     with warnings.catch_warnings():
         # One that is still moving is judged by the criterion like the others.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,9 +12,13 @@ import numpy.typing as npt
 from service.errors import InvalidValueError, WrongSpaceError
 from service.formats.json import too_many_rows
 from service.release.manifest import Manifest
+from service.sampling import Plan, default_plan, methods_of
 from service.sessions import Floats
+from service.settings import Settings
 
 _LARGEST_SEED = 2**63 - 1
+_DEFAULT_SAMPLES = 64
+_HOTTEST = 10.0
 
 
 def check_rows(array: npt.NDArray[Any], field: str, shape: tuple[int, ...], max_rows: int) -> Floats:
@@ -93,6 +99,42 @@ def check_seed(value: Any) -> int:
         InvalidValueError: it is no such number.
     """
     return check_whole(value, "seed", 0, _LARGEST_SEED)
+
+
+def check_plan(fields: Mapping[str, Any], manifest: Manifest, settings: Settings) -> Plan:
+    """What a request for samples asks for, and the release's own choice where it does not say.
+
+    Raises:
+        InvalidValueError: a method that the release has not, an option that the method has not, too much work, or a
+            value of the wrong kind.
+    """
+    count = check_whole(fields.get("count", _DEFAULT_SAMPLES), "count", 1, settings.max_rows)
+    plan = default_plan(manifest, count, check_seed(fields.get("seed", 0)))
+    method = fields.get("method", plan.method)
+    if method not in (known := methods_of(manifest)):
+        raise InvalidValueError(
+            f"method: {method!r:.40} came; release {manifest.version} has {' and '.join(known)}", field="method"
+        )
+    plan = replace(plan, method=method)
+    for option, suits in (("steps", method != "density"), ("temperature", method == "density")):
+        if option in fields and not suits:
+            raise InvalidValueError(f"{option}: not for method {method}; leave it out", field=option)
+    if method == "density":
+        return replace(plan, steps=1, temperature=_check_temperature(fields.get("temperature", 1.0)))
+    most = max(1, settings.max_sample_steps // count)
+    if "steps" not in fields and plan.steps > most:
+        raise InvalidValueError(
+            f"count: {count} rows of {plan.steps} steps are more than {settings.max_sample_steps} in all", field="count"
+        )
+    return replace(plan, steps=check_whole(fields.get("steps", plan.steps), "steps", 1, most))
+
+
+def _check_temperature(value: Any) -> float:
+    if type(value) not in (int, float) or not 0 <= value <= _HOTTEST:
+        raise InvalidValueError(
+            f"temperature: {value!r:.40} came, a number from 0 to {_HOTTEST:g} expected", field="temperature"
+        )
+    return float(value)
 
 
 def check_whole(value: Any, field: str, least: int, most: int) -> int:

@@ -70,12 +70,26 @@ class Classification:
 
 @dataclass(frozen=True)
 class Samples:
-    """New rows (count, *shape) and their codes, with the space and the release."""
+    """New rows (count, *shape) and their codes, with the space and the release.
+
+    method: by which they were drawn. steps: of the chain.
+    density_percentile: the share of the training codes that are less dense than each code, in percent; None where the
+        release states none.
+    round_trip_error: squared error of x -> z -> x, summed over features, scaled units.
+    nearest_distance: Euclidean distance to the nearest of `reference_rows` training rows, scaled units; None where the
+        release keeps none.
+    """
 
     rows: Floats
     codes: Floats
     space: str
     release: str
+    method: str
+    steps: int
+    density_percentile: Floats | None
+    round_trip_error: Floats
+    nearest_distance: Floats | None
+    reference_rows: int
 
 
 class ManifoldClient:
@@ -138,17 +152,57 @@ class ManifoldClient:
         """Rows -> rows, through the code; (batch, *shape) in and out. Raises as `embed` does."""
         return self._in_one_release("/v1/reconstruct", rows, {})[0]
 
-    def sample(self, count: int = 64, seed: int = 0) -> Samples:
-        """Draw new rows; the same seed and release give the same rows. Raises as `embed` does."""
-        answer = self._send("POST", "/v1/sample", json={"count": count, "seed": seed}).json()
-        x, z = (np.asarray(answer[name], dtype=np.float32) for name in ("x", "z"))
-        return Samples(x, z, answer["space"], answer["release"])
+    def sample(
+        self,
+        count: int = 64,
+        seed: int = 0,
+        *,
+        method: str | None = None,
+        steps: int | None = None,
+        temperature: float | None = None,
+    ) -> Samples:
+        """Draw new rows; the same seed and release give the same rows. Raises as `embed` does.
 
-    def sample_png(self, count: int = 64, seed: int = 0) -> bytes:
+        Args:
+            count: how many.
+            seed: 0 and up.
+            method: density, walkback or jacobian_walk; by default the release's own choice.
+            steps: of a chain; by default the release's.
+            temperature: of the density; below 1 the rows are likelier and more alike.
+        """
+        answer = self._sample(count, seed, method, steps, temperature, "application/json").json()
+        honesty = answer["honesty"]
+        return Samples(
+            rows=np.asarray(answer["x"], dtype=np.float32),
+            codes=np.asarray(answer["z"], dtype=np.float32),
+            space=answer["space"],
+            release=answer["release"],
+            method=answer["method"],
+            steps=answer["steps"],
+            density_percentile=_where_known(honesty["density_percentile"]),
+            round_trip_error=np.asarray(honesty["round_trip_error"], dtype=np.float32),
+            nearest_distance=_where_known(honesty["nearest_distance"]),
+            reference_rows=honesty["reference_rows"],
+        )
+
+    def sample_png(
+        self,
+        count: int = 64,
+        seed: int = 0,
+        *,
+        method: str | None = None,
+        steps: int | None = None,
+        temperature: float | None = None,
+    ) -> bytes:
         """The same new rows as `sample` draws, as one PNG grid. Raises as `embed` does; rows must be images."""
-        return self._send(
-            "POST", "/v1/sample", json={"count": count, "seed": seed}, headers={"Accept": "image/png"}
-        ).content
+        return self._sample(count, seed, method, steps, temperature, "image/png").content
+
+    def _sample(
+        self, count: int, seed: int, method: str | None, steps: int | None, temperature: float | None, accept: str
+    ) -> httpx.Response:
+        asked = {"count": count, "seed": seed, "method": method, "steps": steps, "temperature": temperature}
+        said = {name: value for name, value in asked.items() if value is not None}
+        return self._send("POST", "/v1/sample", json=said, headers={"Accept": accept})
 
     def generate_png(self, codes: npt.ArrayLike) -> bytes:
         """The rows that codes decode to, in one request, as one PNG grid. Raises as `sample_png` does."""
@@ -217,6 +271,10 @@ class ManifoldClient:
         if answer.is_success:
             return answer
         raise _refusal(answer)
+
+
+def _where_known(numbers: list[float] | None) -> Floats | None:
+    return None if numbers is None else np.asarray(numbers, dtype=np.float32)
 
 
 def _to_npy(array: npt.NDArray[Any]) -> bytes:

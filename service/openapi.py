@@ -46,6 +46,23 @@ _LABELS: Final[_Part] = {
     "description": "the likeliest label of each row",
     "items": {"type": "string"},
 }
+_FIGURES: Final[_Part] = {"type": ["array", "null"], "items": {"type": "number"}}
+_HONESTY: Final[_Part] = {
+    "type": "object",
+    "description": "one number a row; null where the release keeps nothing to compare with",
+    "properties": {
+        "density_percentile": _FIGURES | {"description": "percent of the training codes that are less dense"},
+        "round_trip_error": _FIGURES | {"description": "x to z to x: squared error, summed, scaled units"},
+        "nearest_distance": _FIGURES | {"description": "to the nearest reference row, Euclidean, scaled units"},
+        "reference_rows": {"type": "integer", "description": "how many training rows it is the nearest of"},
+    },
+}
+_HONESTY_EXAMPLE: Final = {
+    "density_percentile": [41.5],
+    "round_trip_error": [0.8],
+    "nearest_distance": [1.9],
+    "reference_rows": 2000,
+}
 _ROWS_EXAMPLE: Final = [[0.0, 0.5, 1.0, 0.25]]
 _CODES_EXAMPLE: Final = [[0.12, -1.4]]
 _ORIGIN_EXAMPLE: Final = {"space": "space-1", "release": "20260101-120000-abcdef"}
@@ -167,12 +184,28 @@ def _sample() -> _Part:
     properties = {
         "count": {"type": "integer", "minimum": 1, "default": 64},
         "seed": {"type": "integer", "minimum": 0, "default": 0},
+        "method": {
+            "enum": ["density", "walkback", "jacobian_walk"],
+            "description": "one of the manifest's sampling.methods; by default its sampling.default",
+        },
+        "steps": {"type": "integer", "minimum": 1, "description": "of a chain; walkback and jacobian_walk only"},
+        "temperature": {
+            "type": "number",
+            "minimum": 0,
+            "maximum": 10,
+            "default": 1,
+            "description": "what the deviations of the density are multiplied by; density only",
+        },
     }
     schema = {"type": "object", "properties": properties, "additionalProperties": False}
-    answer = _answer({"x": _ROWS, "z": _CODES}, {"x": _ROWS_EXAMPLE, "z": _CODES_EXAMPLE}, png=True)
+    answer = _answer(
+        {"x": _ROWS, "z": _CODES, "method": {"type": "string"}, "steps": {"type": "integer"}, "honesty": _HONESTY},
+        {"x": _ROWS_EXAMPLE, "z": _CODES_EXAMPLE, "method": "density", "steps": 1, "honesty": _HONESTY_EXAMPLE},
+        png=True,
+    )
     return {
         "operationId": "sample",
-        "summary": "New rows, drawn from the density fitted to the training codes",
+        "summary": "New rows, each with figures of how far it can be trusted",
         "tags": ["v1"],
         "requestBody": {"content": {"application/json": {"schema": schema, "example": {"count": 64, "seed": 0}}}},
         "responses": {"200": answer, **_error_references(400, 413, 415, 422, 429, 503, 504)},

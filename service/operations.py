@@ -7,32 +7,34 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ParamSpec, TypeVar
+from types import MappingProxyType
+from typing import Any, ParamSpec, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.batching import Batcher
+from service.batching import Batcher, Work
 from service.champion import Champion, Live
 from service.checks import (
     check_answers,
     check_depth,
+    check_plan,
     check_rows,
-    check_seed,
     check_space,
-    check_whole,
     space_at,
 )
 from service.errors import NoClassifierError
 from service.formats import answer
-from service.formats.request import read_fields, read_rows
+from service.formats.request import JSON, read_fields, read_rows
+from service.honesty import judge
 from service.metrics import Metrics
 from service.runtime import Floats, Runtime
+from service.sampling import Ask, Chain, advance, draw, walk_packed
 from service.settings import Settings
 
-_DEFAULT_SAMPLES = 64
+_SAMPLE_OPTIONS = ("count", "seed", "method", "steps", "temperature")
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -95,6 +97,14 @@ class Classify:
         return self.runtime.classify(rows)
 
 
+@dataclass(frozen=True)
+class Walk:
+    runtime: Runtime
+
+    def __call__(self, rows: Floats, /) -> Floats:
+        return walk_packed(self.runtime, rows)
+
+
 async def embed(worker: Worker, request: Request) -> Response:
     """Rows `x` -> codes `z`; with `depth`, the code of that greedy layer, counted from 1."""
     live = worker.champion.live()
@@ -124,7 +134,7 @@ async def classify(worker: Worker, request: Request) -> Response:
     worker.metrics.rows.labels("classify").inc(len(rows))
     origin = answer.Origin(live.manifest.space_id, live.release)
     labels = [classifier.label_names[index] for index in p.argmax(1)]
-    return worker.timed("write", answer.write, media_type, {"p": p}, origin, images_as=None, names={"label": labels})
+    return worker.timed("write", answer.write, media_type, {"p": p}, origin, images_as=None, said={"label": labels})
 
 
 async def generate(worker: Worker, request: Request) -> Response:
@@ -148,19 +158,34 @@ async def reconstruct(worker: Worker, request: Request) -> Response:
 
 
 async def sample(worker: Worker, request: Request) -> Response:
-    """`count` new rows `x` and their codes `z`, drawn from the fitted density with `seed`."""
+    """`count` new rows `x` and the codes `z` they were decoded from, drawn with `seed`, and how honest each is."""
     live = worker.champion.live()
     media_type = answer.choose(request.headers.get("accept"), answer.offers(live.manifest.input))
     body = await request.body()
     content_type = request.headers.get("content-type")
     # A bare POST asks for the defaults.
     fields = {} if not body and content_type is None else read_fields(
-        body, content_type, request.query_params, ("count", "seed")
+        body, content_type, request.query_params, _SAMPLE_OPTIONS
     )  # fmt: skip
-    count = check_whole(fields.get("count", _DEFAULT_SAMPLES), "count", 1, worker.settings.max_rows)
-    z = await asyncio.to_thread(live.runtime.sample, count, check_seed(fields.get("seed", 0)))
-    x = check_answers(await worker.batcher.run(Decode(live.runtime), z), "z")
-    return _drawn(worker, live, "sample", media_type, {"x": x, "z": z})
+    plan = check_plan(fields, live.manifest, worker.settings)
+    drawn = await _driven(worker, live.runtime, draw(live.runtime, plan))
+    arrays = {"x": check_answers(drawn.x, "x"), "z": drawn.z}
+    said: dict[str, Any] = {"method": plan.method, "steps": plan.steps}
+    if media_type == JSON:
+        said["honesty"] = (await _driven(worker, live.runtime, judge(live.runtime, drawn))).as_fields()
+    return _drawn(worker, live, "sample", media_type, arrays, said)
+
+
+async def _driven(worker: Worker, runtime: Runtime, chain: Chain[T]) -> T:
+    """What a chain comes to. Each of its asks waits its turn among other requests' rows, and its own arithmetic is
+    done in a thread: a long chain holds up nobody, and a deadline ends it between two steps."""
+    works: dict[str, Work] = {"encode": Encode(runtime, None), "decode": Decode(runtime), "walk": Walk(runtime)}
+    answered: Floats | None = None
+    while True:
+        ask = await asyncio.to_thread(advance, chain, answered)
+        if not isinstance(ask, Ask):
+            return ask
+        answered = await worker.batcher.run(works[ask.do], ask.rows)
 
 
 async def _read(
@@ -186,7 +211,14 @@ async def _read(
     return rows, read.options
 
 
-def _drawn(worker: Worker, live: Live, operation: str, media_type: str, arrays: dict[str, Floats]) -> Response:
+def _drawn(
+    worker: Worker,
+    live: Live,
+    operation: str,
+    media_type: str,
+    arrays: dict[str, Floats],
+    said: Mapping[str, Any] = MappingProxyType({}),
+) -> Response:
     worker.metrics.rows.labels(operation).inc(len(arrays["x"]))
     origin = answer.Origin(live.manifest.space_id, live.release)
-    return worker.timed("write", answer.write, media_type, arrays, origin, images_as=live.manifest.input)
+    return worker.timed("write", answer.write, media_type, arrays, origin, images_as=live.manifest.input, said=said)

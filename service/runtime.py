@@ -1,4 +1,4 @@
-"""A release, loaded: its graphs and its density. What flows measure with is what is served."""
+"""A release, loaded: encoder, decoder, walk, classifier, density. What flows measure with is what is served."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from service.density import Mixture
 from service.release.manifest import Manifest
 from service.sessions import (
     Device,
@@ -21,6 +22,7 @@ from service.sessions import (
     device_of,
     open_session,
     resolve_device,
+    run_graph,
     run_session,
 )
 
@@ -44,22 +46,31 @@ class Runtime:
     Attributes:
         manifest: what the release states.
         device: "cuda" or "cpu", as the sessions themselves report it.
+        density: fitted to the training codes.
+        reference: a bounded sample of the training rows, (n, *shape), in the data's own units, as they are stored;
+            None where the release keeps none.
     """
 
-    def __init__(self, folder: Path, manifest: Manifest, encoder: Any, decoder: Any, classifier: Any = None) -> None:
+    def __init__(
+        self, folder: Path, manifest: Manifest, encoder: Any, decoder: Any, walk: Any = None, classifier: Any = None
+    ) -> None:
         self.manifest = manifest
         self.device: Device = device_of(encoder)
         self._folder = folder
         self._encoder = encoder
         self._decoder = decoder
+        self._walk = walk
         self._classifier = classifier
-        self._weights = _load_array(folder / "density" / "weights.npy")
-        self._means = _load_array(folder / "density" / "means.npy")
-        self._cholesky = _load_array(folder / "density" / "cholesky.npy")
+        weights, means, cholesky = (
+            _load_array(folder / "density" / f"{name}.npy") for name in ("weights", "means", "cholesky")
+        )
+        self.density = Mixture(weights, means, cholesky)
+        rows = folder / "reference" / "rows.npy"
+        self.reference = _load_array(rows) if rows.exists() else None
 
     @classmethod
     def load(cls, folder: Path, manifest: Manifest, *, device: DeviceChoice, threads: int = 1) -> Runtime:
-        """Open the graphs of a release: two, or three where its manifest names a classifier.
+        """Open the graphs of a release: encoder, decoder, and what else its manifest names.
 
         Args:
             folder: the release's folder, verified by the caller.
@@ -79,11 +90,15 @@ class Runtime:
         code = [manifest.code.size]
         _check_signature(encoder, folder, {"x": row}, {"z": code} | {n: [w] for n, w in codes.items()})
         _check_signature(decoder, folder, {"z": code}, {"x": row})
+        walk = None
+        if manifest.sampling is not None and manifest.sampling.jacobian_walk is not None:
+            walk = open_session(folder / "walk.onnx", device, threads)
+            _check_signature(walk, folder, {"x": row, "noise": code}, {"next_x": row, "z": code})
         classifier = None
         if manifest.classifier is not None:
             classifier = open_session(folder / "classifier.onnx", device, threads)
             _check_signature(classifier, folder, {"x": row}, {"p": [manifest.classifier.classes]})
-        return cls(folder, manifest, encoder, decoder, classifier)
+        return cls(folder, manifest, encoder, decoder, walk, classifier)
 
     def encode(self, x: npt.ArrayLike, depth: int | None = None) -> Floats:
         """Rows -> codes.
@@ -130,24 +145,30 @@ class Runtime:
             raise ValueError(f"release {self.manifest.version} has no classifier")
         return run_session(self._classifier, "x", "p", x)
 
-    def sample(self, n: int, seed: int) -> Floats:
-        """Draw codes from the Gaussian mixture fitted to the training codes (Ghosh et al. 2020).
+    def walk(self, x: npt.ArrayLike, noise: npt.ArrayLike) -> tuple[Floats, Floats]:
+        """One step of the Jacobian walk, h(x) + J Jᵀ ε, decoded.
 
         Args:
-            n: how many.
-            seed: the same seed gives the same codes.
+            x: (batch, *shape), in the data's own units.
+            noise: ε, (batch, code size).
 
         Returns:
-            (n, code size).
+            The next rows, like x, and the codes that they were decoded from, like the noise.
+
+        Raises:
+            ModelLoadError: the release has no such walk.
+            ModelRunError: ONNX Runtime failed.
+
+        Source: Rifai et al. 2012, algorithm 1.
         """
-        generator = np.random.default_rng(seed)
-        weights = np.asarray(self._weights, dtype=np.float64)
-        component = generator.choice(len(weights), size=n, p=weights / weights.sum())
-        z = generator.standard_normal((n, self._means.shape[1]))
-        for chosen in np.unique(component):
-            rows = component == chosen
-            z[rows] = self._means[chosen] + z[rows] @ self._cholesky[chosen].T
-        return z.astype(np.float32)
+        if self._walk is None:
+            raise ModelLoadError(f"release {self.manifest.version} has no walk.onnx")
+        rows, codes = run_graph(self._walk, {"x": x, "noise": noise}, ("next_x", "z"))
+        return rows, codes
+
+    def sample(self, n: int, seed: int) -> Floats:
+        """Codes (n, code size) drawn from the density; the same seed gives the same codes."""
+        return self.density.draw(n, np.random.default_rng(seed))
 
     def reproduce_golden(self) -> None:
         """Run the golden batch and compare with the answers the release was published with.

@@ -14,6 +14,7 @@ import ctypes
 import functools
 import io
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -146,10 +147,22 @@ def run_session(session: Any, argument: str, output: str, rows: npt.ArrayLike) -
     Raises:
         ModelRunError: ONNX Runtime failed.
     """
-    array = np.ascontiguousarray(rows, dtype=np.float32)
-    starts = range(0, max(len(array), 1), _CHUNK_ROWS)
+    return run_graph(session, {argument: rows}, (output,))[0]
+
+
+def run_graph(session: Any, arguments: Mapping[str, npt.ArrayLike], outputs: Sequence[str]) -> list[Floats]:
+    """Outputs of a graph, in their order, for arguments of equally many rows, computed in chunks.
+
+    Raises:
+        ModelRunError: ONNX Runtime failed.
+    """
+    arrays = {name: np.ascontiguousarray(rows, dtype=np.float32) for name, rows in arguments.items()}
+    count = max(map(len, arrays.values()))
     try:
-        parts = [session.run([output], {argument: array[start : start + _CHUNK_ROWS]})[0] for start in starts]
+        parts = [
+            session.run(list(outputs), {name: rows[start : start + _CHUNK_ROWS] for name, rows in arrays.items()})
+            for start in range(0, max(count, 1), _CHUNK_ROWS)
+        ]
     except _onnxruntime_errors() as error:
         raise ModelRunError(f"ONNX Runtime failed: {_first_line(error)}") from error
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+    return parts[0] if len(parts) == 1 else [np.concatenate(pieces) for pieces in zip(*parts, strict=True)]

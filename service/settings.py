@@ -31,6 +31,9 @@ class Settings(BaseSettings):
     threads: int = Field(default=1, ge=1, le=256, description="threads within one operator on the CPU")
     max_rows: int = Field(default=4096, ge=1, description="rows of one request")
     max_queued_rows: int = Field(default=16_384, ge=1, description="rows that may wait; more are answered 429")
+    max_sample_steps: int = Field(
+        default=65_536, ge=1, description="steps of one request's chains: rows times steps; more are answered 422"
+    )
     max_body_bytes: int = Field(default=64 * 2**20, ge=1, description="bytes of one request's body")
     deadline_seconds: float = Field(
         default=30.0, gt=0, le=3600, description="from a request's first byte to its answer; later is 504"

@@ -56,8 +56,8 @@ def export_networks(
     x = torch.from_numpy(rows[:2].copy())
     with torch.no_grad():
         z = encoder(x)[0]
-    _export(encoder, x, "x", ["z", *inner], folder / "encoder.onnx")
-    _export(decoder, z, "z", ["x"], folder / "decoder.onnx")
+    export_graph(encoder, {"x": x}, ["z", *inner], folder / "encoder.onnx")
+    export_graph(decoder, {"z": z}, ["x"], folder / "decoder.onnx")
     return max(_compare(encoder, decoder, rows[:size], folder) for size in _CHECKED_BATCHES)
 
 
@@ -80,27 +80,40 @@ def export_classifier(
     """
     module = LabelProbabilities(preprocessing, classifier).eval()
     path = folder / "classifier.onnx"
-    _export(module, torch.from_numpy(rows[:2].copy()), "x", ["p"], path)
+    export_graph(module, {"x": torch.from_numpy(rows[:2].copy())}, ["p"], path)
     session = open_session(path, "cpu", 1)
     largest = 0.0
     for size in _CHECKED_BATCHES:
         with torch.no_grad():
             expected = module(torch.from_numpy(rows[:size].copy())).numpy()
         found = run_session(session, "x", "p", rows[:size])
-        largest = max(largest, _difference("classifier", found, expected))
+        check_difference(path.name, found, expected)
+        largest = max(largest, float(np.abs(found - expected).max()))
     return largest
 
 
-def _export(module: nn.Module, example: torch.Tensor, name: str, outputs: list[str], path: Path) -> None:
+def export_graph(module: nn.Module, examples: dict[str, torch.Tensor], outputs: list[str], path: Path) -> None:
+    """Write one module as ONNX: one file, dynamic batch.
+
+    Args:
+        module: in evaluation mode.
+        examples: its arguments by name, in their order, each of two rows.
+        outputs: what its results are called, in their order.
+        path: of the file.
+
+    Raises:
+        ExportError: torch exported nothing.
+    """
+    batch = torch.export.Dim("batch")
     with _quiet_exporter():
         program = torch.onnx.export(
             module,
-            (example,),
+            tuple(examples.values()),
             dynamo=True,
             opset_version=OPSET,
-            input_names=[name],
+            input_names=list(examples),
             output_names=outputs,
-            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            dynamic_shapes=tuple({0: batch} for _ in examples),
             external_data=False,
             verbose=False,
         )
@@ -121,19 +134,24 @@ def _compare(encoder: Encoder, decoder: Decoder, rows: Float32[np.ndarray, "rows
         rebuilt = decoder(z).numpy()
     code = run_session(open_session(folder / "encoder.onnx", "cpu", 1), "x", "z", rows)
     answer = run_session(open_session(folder / "decoder.onnx", "cpu", 1), "z", "x", z.numpy())
-    _difference("encoder", code, z.numpy())
-    return _difference("decoder", answer, rebuilt)
+    for what, found, expected in (("encoder", code, z.numpy()), ("decoder", answer, rebuilt)):
+        check_difference(f"{what}.onnx", found, expected)
+    return float(np.abs(answer - rebuilt).max())
 
 
-def _difference(what: str, found: Float32[np.ndarray, "rows ..."], expected: Float32[np.ndarray, "rows ..."]) -> float:
+def check_difference(name: str, found: np.ndarray, expected: np.ndarray) -> None:
+    """Nothing, if what a graph found is what torch computed.
+
+    Raises:
+        ExportError: it differs by more than rounding does.
+    """
     largest = float(np.abs(found - expected).max())
     allowed = max(_LARGEST_DIFFERENCE, _LARGEST_SHARE_OF_RANGE * float(np.ptp(expected)))
     # Written so that NaN fails.
     if not largest <= allowed:
         raise ExportError(
-            f"{what}.onnx differs from torch by {largest:.3g} at batch {len(found)}, {allowed:.3g} is allowed"
+            f"{name} differs from torch by {largest:.3g} at batch {len(expected)}, {allowed:.3g} is allowed"
         )
-    return largest
 
 
 @contextmanager

@@ -187,15 +187,13 @@ def classify_step(
         if layers:
             for pair, layer in zip(classifier.stack.pairs, layers, strict=True):
                 pair.load_state_dict(load_weights(layer))
-        learned, watched = (Examples(_read(rows / f"{split}.npy"), _labels(dataset, split)) for split in _SPLITS)
-        settings = recipe.supervised_fine_tuning
+        learned, watched = (_labelled(dataset, rows, split) for split in _SPLITS)
         trained = fine_tune_classifier(
             classifier,
             learned,
             watched,
-            settings=settings,
+            settings=recipe.supervised_fine_tuning,
             seed=recipe.seed,
-            corruption=recipe.corruption if settings.corrupt else None,
             device=training_device(),
             on_epoch=on_epoch,
             checkpoints=checkpoint_of(home, key),
@@ -227,10 +225,17 @@ def _initial_classifier(dataset: Dataset, recipe: Recipe) -> Classifier:
     return build_classifier(recipe, dataset.record.shape, len(names))
 
 
-def _labels(dataset: Dataset, split: Split) -> np.ndarray:
-    labels = dataset.labels(split)
-    assert labels is not None  # noqa: S101 - `_initial_classifier` saw to it
-    return labels
+def _labelled(dataset: Dataset, rows: Path, split: Split) -> Examples:
+    """The scaled rows of a split that have a label: pre-training learned from the others too."""
+    labels, scaled = dataset.labels(split), _read(rows / f"{split}.npy")
+    known = np.arange(0) if labels is None else np.flatnonzero(labels >= 0)
+    if labels is None or len(known) == 0:
+        raise LabelsMissingError(
+            f"supervised_fine_tuning: no row of {dataset.record.source}'s {split} split has a label; expected some"
+        )
+    if len(known) == len(labels):
+        return Examples(scaled, labels)
+    return Examples(scaled[known], labels[known])
 
 
 def load_stack(dataset: Dataset, recipe: Recipe, folder: Path) -> Stack:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from starlette.responses import Response
 
@@ -44,7 +45,7 @@ def write(
     arrays: dict[str, Floats],
     origin: Origin,
     images_as: Input | None,
-    names: dict[str, Sequence[str]] | None = None,
+    said: Mapping[str, Any] = MappingProxyType({}),
 ) -> Response:
     """The answer.
 
@@ -53,7 +54,7 @@ def write(
         arrays: by name, the main one first; npy and PNG hold that one only.
         origin: said in the JSON, and in headers whatever the type.
         images_as: how to draw the main array, where it can be drawn.
-        names: text beside the arrays, one a row, such as labels; only JSON has room for it.
+        said: what else the JSON says.
 
     Raises:
         UnsupportedTypeError: a PNG was asked for, and the live release's rows are no images.
@@ -64,7 +65,7 @@ def write(
     elif media_type == PNG and images_as is not None:
         content = images.write_grid(main, images_as)
     else:
-        content = json.write({**arrays, **(names or {}), **origin._asdict()})
+        content = json.write({**arrays, **said, **origin._asdict()})
     headers = {"X-Manifold-Space": origin.space, "X-Manifold-Release": origin.release}
     return Response(content, 200, headers, media_type)
 

@@ -10,7 +10,7 @@ _ROUTES = (
     ("POST /v1/embed", "rows → codes"),
     ("POST /v1/classify", "rows → labels and their probabilities, where the release has a classifier"),
     ("POST /v1/generate", "codes → rows; <code>Accept: image/png</code> draws them"),
-    ("POST /v1/sample", "new rows, drawn from the fitted density"),
+    ("POST /v1/sample", "new rows, and how far each can be trusted"),
     ("POST /v1/reconstruct", "rows → rows, through the code"),
     ("GET /v1/models", "what is live; <a href='/v1/models'>see</a>"),
     ("GET /openapi.json", "every route, described; <a href='/openapi.json'>see</a>"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import uuid
@@ -42,7 +43,13 @@ def replace_folder(staging: Path, final: Path) -> None:
         raise FileExistsError(f"{final} exists already")
     sync_tree(staging)
     final.parent.mkdir(parents=True, exist_ok=True)
-    staging.rename(final)
+    try:
+        staging.rename(final)
+    except OSError as error:
+        # Somebody else was there between the look above and the rename.
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            raise FileExistsError(f"{final} exists already") from error
+        raise
     sync_folder(final.parent)
 
 

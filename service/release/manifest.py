@@ -17,6 +17,9 @@ SCHEMA_VERSION: Final = 1
 MANIFEST_FILE = "manifest.json"
 MANIFEST_DIGEST_FILE = "manifest.sha256"
 
+SamplingMethod = Literal["density", "walkback", "jacobian_walk"]
+ContractionForm = Literal["closed", "exact", "probe"]
+
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -26,7 +29,10 @@ class Input(_Part):
     """One row of the user's data, in its own units."""
 
     kind: Literal["image", "vector"]
-    shape: tuple[int, ...] = Field(description="(height, width), (height, width, 3) or (features,)")
+    shape: tuple[int, ...] = Field(
+        description="(features,), (height, width) for grey, or (height, width, channels): 2 grey and opacity, 3 RGB, "
+        "4 RGB and opacity"
+    )
     stored_dtype: str = Field(description="how the dataset keeps a row, for example uint8")
     minimum: float = Field(description="least value seen in training, or the type's own for images")
     maximum: float
@@ -58,14 +64,52 @@ class Data(_Part):
 
 
 class Metric(_Part):
-    """A figure with all that is needed to compare it: what, on which split, over how many rows."""
+    """A figure with all that is needed to compare it: what, on which split, over how many rows, how sure."""
 
     name: str
     value: float
     unit: str
     split: str
     rows: int
-    better: Literal["lower", "higher"]
+    better: Literal["lower", "higher", "neither"]
+    interval: tuple[float, float] | None = Field(
+        default=None, description="(low, high) around the true value; None where rows are too few, or nothing is drawn"
+    )
+    confidence: float | None = Field(default=None, gt=0, lt=1, description="how sure the interval is")
+    method: str | None = Field(default=None, description="how value and interval were found, for people")
+
+    @model_validator(mode="after")
+    def _interval_is_whole(self) -> Metric:
+        if (self.interval is None) != (self.confidence is None):
+            raise ValueError("interval and confidence come together")
+        if self.interval is not None and self.interval[0] > self.interval[1]:
+            raise ValueError("an interval goes from low to high")
+        return self
+
+
+class Curve(_Part):
+    """A figure at several points, each the mean over rows, such as the singular values of J by rank."""
+
+    name: str
+    at_name: str = Field(description="what the points are: rank, radius")
+    at: tuple[float, ...] = Field(min_length=1, description="the points, ascending")
+    values: tuple[float, ...]
+    low: tuple[float, ...] | None = Field(default=None, description="ends of each point's own interval")
+    high: tuple[float, ...] | None = None
+    unit: str
+    split: str
+    rows: int
+    confidence: float | None = Field(default=None, gt=0, lt=1)
+    method: str | None = None
+
+    @model_validator(mode="after")
+    def _one_value_a_point(self) -> Curve:
+        given = [row for row in (self.values, self.low, self.high) if row is not None]
+        if any(len(row) != len(self.at) for row in given):
+            raise ValueError("a curve has as many values and ends as points")
+        if len({self.low is None, self.high is None, self.confidence is None}) > 1:
+            raise ValueError("low, high and confidence come together")
+        return self
 
 
 class Latent(_Part):
@@ -83,6 +127,51 @@ class Density(_Part):
     kind: Literal["gaussian_mixture"] = "gaussian_mixture"
     components: int
     fitted_rows: int
+
+
+class Walkback(_Part):
+    """The corruption that a walkback draws, as the network was trained with: what is said is in scaled units."""
+
+    corruption: Literal["masking", "gaussian", "salt_and_pepper"]
+    level: float = Field(description="masking, salt_and_pepper: share of the entries; gaussian: deviation")
+    share: float = Field(default=1.0, description="of the entries that gaussian noise is added to")
+    low: float = Field(default=0.0, description="least value of a training row, scaled; for salt and pepper")
+    high: float = Field(default=1.0, description="greatest value of a training row, scaled; for salt and pepper")
+
+
+class JacobianWalk(_Part):
+    """The walk whose step is `walk.onnx`."""
+
+    sigma: float = Field(gt=0, description="deviation of the noise on each entry of the code")
+    step_share: float = Field(description="how far one step moves the code, in deviations of the training codes")
+
+
+class Sampling(_Part):
+    """The ways in which new rows can be drawn, and what is needed to draw them without the network's framework.
+
+    Scaled units are (x - shift) / input.scale. Chains start from `reference/rows.npy`.
+    """
+
+    methods: tuple[SamplingMethod, ...] = Field(min_length=1)
+    default: SamplingMethod
+    steps: int = Field(default=1, ge=1, description="of a chain, where a client asks for no other number")
+    shift: tuple[float, ...] = Field(description="what is 0 in scaled units: one number, or one a feature")
+    walkback: Walkback | None = None
+    jacobian_walk: JacobianWalk | None = None
+    log_density: tuple[float, ...] = Field(
+        min_length=2,
+        description="quantiles of the training codes' log density, at evenly spaced probabilities from 0 to 1; nats",
+    )
+    log_density_rows: int = Field(description="how many training codes they are of")
+
+    @model_validator(mode="after")
+    def _parts_fit_methods(self) -> Sampling:
+        if self.default not in self.methods:
+            raise ValueError(f"default is {self.default}, which is none of methods")
+        for method in ("walkback", "jacobian_walk"):
+            if (method in self.methods) != (getattr(self, method) is not None):
+                raise ValueError(f"{method} is among methods and not described, or described and not among them")
+        return self
 
 
 class Calibration(_Part):
@@ -139,12 +228,19 @@ class Manifest(_Part):
     code: Code
     data: Data
     metrics: tuple[Metric, ...]
+    curves: tuple[Curve, ...] = Field(default=(), description="figures by rank or radius")
     latent: Latent
     density: Density
     calibration: Calibration
     golden: Golden
     reference: Reference
+    sampling: Sampling | None = Field(default=None, description="None: a release of before, from its density only")
     classifier: Classifier | None = Field(default=None, description="where supervised fine-tuning made one")
+    contraction_forms: dict[str, ContractionForm] | None = Field(
+        default=None,
+        description="phase of training -> how its analytic contraction penalty was computed: in closed form, exactly "
+        "by a product a code unit, or by a random probe a row; None: a release of before",
+    )
     opset: int
     versions: dict[str, str] = Field(description="library -> version, of the machine that made the release")
     parent: str | None = Field(default=None, description="the champion when this release was made")

@@ -37,7 +37,9 @@ from service.settings import Settings
 def recipe(**changes: object) -> Recipe:
     few = {"epochs": 1, "batch_size": 32}
     described = {"name": "tiny", "kind": "ae", "layers": [32], "pretraining": few, "fine_tuning": few}
-    return parse_recipe(described | {"supervised_fine_tuning": few | {"epochs": 15}} | changes)
+    contraction = {"kind": "analytic", "weight": 1e-3}
+    supervised = few | {"epochs": 15, "contraction": contraction}
+    return parse_recipe(described | {"supervised_fine_tuning": supervised} | changes)
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +81,14 @@ def test_labelled_rows_become_a_classifier_whose_error_is_that_of_what_is_served
     assert (error.split, error.rows, error.better) == ("test", len(rows), "lower")
     assert error.value == pytest.approx(100 * (p.argmax(1) != labels).mean())
     assert error.value < 20, "chance is 90 %"
+    assert error.interval is not None
+    assert 0 <= error.interval[0] < error.value < error.interval[1] < 30
+    # By Wilson's centre, which lies between the error and a half.
+    assert sum(error.interval) / 2 == pytest.approx(
+        (error.value * len(rows) + 50 * 1.96**2) / (len(rows) + 1.96**2), rel=1e-4
+    )
+    assert (error.confidence, error.method) == (0.95, "Wilson")
+    assert manifest.contraction_forms == {"supervised_fine_tuning": "closed"}
 
 
 def test_a_row_posted_to_the_service_is_answered_with_its_label(trained: Trained) -> None:

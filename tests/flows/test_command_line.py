@@ -63,6 +63,17 @@ def test_a_setting_changes_what_is_trained(manifold: Manifold, trained_home: Pat
     assert '"width": 32' in shown.stdout
 
 
+def test_a_releases_figures_are_shown_with_their_intervals_and_curves(manifold: Manifold, trained_home: Path) -> None:
+    shown = manifold("releases", "show", "champion", home=trained_home).stdout
+    manifest = ReleaseStore(Home(trained_home)).manifest(Channels(Home(trained_home)).read().champion or "")
+    assert manifest.curves
+    (error,) = (metric for metric in manifest.metrics if metric.name == "squared_error")
+    assert error.interval is not None
+    assert f"{error.value:.4g} [{error.interval[0]:.4g}, {error.interval[1]:.4g}]" in shown
+    names = [metric.name for metric in manifest.metrics] + [curve.name for curve in manifest.curves]
+    assert [name for name in names if name not in shown] == []
+
+
 def test_a_source_that_is_not_there_is_named(manifold: Manifold, tmp_path: Path) -> None:
     said = refusal(manifold("train", "--source", "no/such/folder", home=tmp_path / "home"))
     assert "no/such/folder" in said

@@ -49,10 +49,25 @@ def test_the_dense_closed_form_is_the_jacobians_squared_norm(activation: Activat
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize(("kernel", "stride"), [(3, 1), (3, 2), (4, 2), (5, 3), (2, 2)])
-def test_the_convolutions_closed_form_counts_borders_exactly(activation: Activation, kernel: int, stride: int) -> None:
+@pytest.mark.parametrize(
+    ("kernel", "stride", "image"),
+    [
+        (3, 1, (6, 7)),
+        (3, 2, (6, 7)),
+        (4, 2, (6, 7)),
+        (5, 3, (6, 7)),
+        (2, 2, (6, 7)),
+        (4, 2, (1, 9)),  # one row: padded by more than half the kernel
+        (4, 4, (7, 3)),  # neither side divisible by the stride, one of them smaller than the kernel
+        (5, 5, (5, 11)),
+        (7, 2, (2, 3)),  # the kernel is larger than the image
+    ],
+)
+def test_the_convolutions_closed_form_counts_borders_exactly(
+    activation: Activation, kernel: int, stride: int, image: tuple[int, int]
+) -> None:
     layer = Convolution(channels=3, kernel_size=kernel, stride=stride)
-    pair, x = pair_of(layer, (2, 6, 7), activation), rows_of((2, 6, 7))
+    pair, x = pair_of(layer, (2, *image), activation), rows_of((2, *image))
     expected = torch.stack([jacobian.square().sum() for jacobian in jacobians(pair, x)])
     torch.testing.assert_close(pair_jacobian_norm(pair, pair.encoder_preactivation(x)), expected)
 

@@ -20,6 +20,10 @@ from models.recipe import parse_recipe
 from models.stack import build_stack
 
 Mapping = Callable[..., dict[str, Any]]
+RESIZED = [
+    {"kind": "convolution", "channels": 3, "kernel_size": 4, "up": "resize"},
+    {"kind": "convolution", "channels": 2, "kernel_size": 3, "stride": 3, "up": "resize"},
+]
 CONVOLUTIONS = [{"kind": "convolution", "channels": 3}, {"kind": "convolution", "channels": 2}, 4]
 
 
@@ -58,6 +62,8 @@ def rows_of(shape: tuple[int, ...], rows: int = 7) -> Tensor:
         ([9, 4], (6, 5, 3), True),
         (CONVOLUTIONS, (9, 10), True),
         (CONVOLUTIONS, (9, 10, 3), False),
+        (CONVOLUTIONS, (1, 11, 2), False),
+        ([*RESIZED, 4], (13, 8, 4), False),
     ],
 )
 def test_the_exported_onnx_gives_what_torch_gives_at_any_batch(

@@ -84,6 +84,12 @@ def test_the_products_of_one_layer_are_autograds(
     encoder_and_decoder_are_autograds(pair_of(layer, shape, activation, output, tied=tied))
 
 
+@pytest.mark.parametrize("image", [(2, 5, 7), (1, 6, 4)])
+def test_the_products_of_a_decoder_that_resizes_are_autograds(image: tuple[int, ...]) -> None:
+    layer = Convolution(channels=3, kernel_size=3, stride=2, up="resize")
+    encoder_and_decoder_are_autograds(pair_of(layer, image, "tanh", "sigmoid", tied=False))
+
+
 @pytest.mark.parametrize("tied", [False, True])
 def test_the_products_of_a_mixed_stack_are_autograds(tied: bool) -> None:
     encoder_and_decoder_are_autograds(mixed_stack(tied=tied))

@@ -21,8 +21,13 @@ CONVOLUTION = {"kind": "convolution", "channels": 4}
 
 def test_every_shipped_recipe_is_valid_and_bears_its_files_name() -> None:
     files = {entry.name: entry.read_text("utf-8") for entry in (resources.files("models") / "recipes").iterdir()}
-    names = {file: parse_recipe(yaml.safe_load(text)).name for file, text in files.items()}
-    assert names == {f"{kind}.yaml": kind for kind in ("cae", "convolutional", "dae", "sae", "scae", "sdae")}
+    recipes = {file: parse_recipe(yaml.safe_load(text)) for file, text in files.items()}
+    systems = ("ae", "sae", "dae", "sdae", "scae", "cae")
+    names = [*systems, *(f"{system}-convolutional" for system in systems)]
+    assert {file: recipe.name for file, recipe in recipes.items()} == {f"{name}.yaml": name for name in names}
+    for recipe in recipes.values():
+        assert recipe.kind == recipe.name.removesuffix("-convolutional")
+        assert (recipe.layers[0].kind == "convolution") == recipe.name.endswith("-convolutional")
 
 
 def test_an_integer_among_the_layers_is_a_dense_width(recipe_mapping: Mapping) -> None:
@@ -47,6 +52,14 @@ def test_an_integer_among_the_layers_is_a_dense_width(recipe_mapping: Mapping) -
         (
             {"layers": [{**CONVOLUTION, "stride": 4}]},
             "layers.0.stride: 4 came; allowed: at most kernel_size (3)",
+        ),
+        (
+            {"layers": [{**CONVOLUTION, "up": "bilinear"}]},
+            "layers.0.up: 'bilinear' came; allowed: 'transposed' or 'resize'",
+        ),
+        (
+            {"layers": [CONVOLUTION, {**CONVOLUTION, "up": "resize"}], "tied_weights": True},
+            "tied_weights: True came; allowed: false where layers.1.up is resize",
         ),
         (
             {"layers": [5, CONVOLUTION]},
@@ -89,6 +102,51 @@ def test_an_integer_among_the_layers_is_a_dense_width(recipe_mapping: Mapping) -
         (
             {"kind": "scae", "contraction": {"kind": "stochastic"}},
             "contraction.corruption.kind: 'none' came; allowed: masking, gaussian or salt_and_pepper",
+        ),
+        (
+            {"kind": "dae", "corruption": {**MASKING, "share": 0.5}},
+            "corruption.share: 0.5 came; allowed: 1 unless kind is gaussian",
+        ),
+        (
+            {"kind": "dae", "corruption": {**MASKING, "emphasis": {"corrupted": 0, "untouched": 0}}},
+            "corruption.emphasis.untouched: 0.0 came; allowed: above 0 where corrupted is 0",
+        ),
+        (
+            {"layers": [{"kind": "dense", "width": 5, "corruption": {"kind": "masking", "level": 1}}, 3]},
+            "layers.0.corruption.level: 1.0 came; allowed: at least 0 and below 1 where kind is masking",
+        ),
+        (
+            {"kind": "cae", "contraction": {"kind": "analytic", "weight": -0.1}},
+            "contraction.weight: -0.1 came; allowed: greater than or equal to 0",
+        ),
+        (
+            {"kind": "scae", "contraction": {**STOCHASTIC, "form": "exact"}},
+            "contraction.form: 'exact' came; allowed: auto unless kind is analytic",
+        ),
+        (
+            {"kind": "cae", "layers": [65], "contraction": {"kind": "analytic", "weight": 1, "form": "exact"}},
+            "contraction.form: 'exact' came; allowed: auto, closed or probe for a code of 65 units",
+        ),
+        (
+            {
+                "kind": "cae",
+                "contraction": {"kind": "analytic", "weight": 1, "form": "closed"},
+                "fine_tuning": {"epochs": 1, "contract": True},
+            },
+            "contraction.form: 'closed' came; allowed: auto, exact or probe: a deep encoder has no closed form",
+        ),
+        (
+            {"fine_tuning": {"epochs": 1, "contract": True}},
+            "fine_tuning.contract: True came; allowed: false where contraction.kind is none",
+        ),
+        (
+            {"supervised_fine_tuning": {"contraction": {"kind": "analytic", "weight": 1, "form": "closed"}}},
+            "supervised_fine_tuning.contraction.form: 'closed' came; allowed: auto, exact or probe",
+        ),
+        ({"pretraining": {"patience": -1}}, "pretraining.patience: -1 came; allowed: greater than or equal to 0"),
+        (
+            {"pretraining": {"precision": "float16"}},
+            "pretraining.precision: 'float16' came; allowed: 'float32' or 'bfloat16'",
         ),
         (
             {"loss": "binary_cross_entropy", "output_activation": "linear"},
@@ -225,3 +283,13 @@ def test_scaling_matters_to_the_first_layer_alone(recipe_mapping: Mapping) -> No
     standard = parse_recipe(recipe_mapping(output_activation="linear", scaling="standard"))
     assert layer_recipe(ranged, 0) != layer_recipe(standard, 0)
     assert layer_recipe(ranged, 1) == layer_recipe(standard, 1)
+
+
+def test_a_transposed_convolution_is_named_as_it_was_before_there_was_a_choice(recipe_mapping: Mapping) -> None:
+    described = {
+        up: layer_recipe(parse_recipe(recipe_mapping(layers=[{**CONVOLUTION, "up": up}])), 0)
+        for up in ("transposed", "resize")
+    }
+    assert described["transposed"] == layer_recipe(parse_recipe(recipe_mapping(layers=[CONVOLUTION])), 0)
+    assert "up" not in described["transposed"]["layer"]
+    assert described["resize"]["layer"]["up"] == "resize"

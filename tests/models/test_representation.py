@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 from jaxtyping import Float32
 from sklearn.decomposition import PCA
 
 from models.errors import ShapeError
-from models.representation import (
-    average_jacobian_norm,
-    nearest_neighbour_accuracy,
-    pca_squared_error,
-    squared_error_per_row,
-)
+from models.representation import pca_squared_error, principal_components, squared_error_per_row
 from models.sampling import Density, fit_density
 
 Digits = Float32[np.ndarray, "rows 8 8"]
@@ -57,17 +51,17 @@ def test_the_pca_baseline_is_scikit_learns(digits: Digits) -> None:
     assert pca_squared_error(digits[:1000], digits[1000:], 100) == pytest.approx(0, abs=1e-6)
 
 
-def test_neighbours_vote_for_the_label() -> None:
-    codes = np.array([[0.0], [0.1], [1.0], [1.1]], dtype=np.float32)
-    labels = np.array([0, 0, 1, 1])
-    asked, truth = np.array([[0.05], [1.05], [1.2]], dtype=np.float32), np.array([0, 1, 0])
-    assert nearest_neighbour_accuracy(codes, labels, asked, truth) == pytest.approx(2 / 3)
-    assert nearest_neighbour_accuracy(codes, labels, asked, truth, neighbours=9) == pytest.approx(2 / 3)
-
-
-def test_the_average_jacobian_norm_is_not_squared() -> None:
-    weight = torch.tensor([[3.0, 0.0], [0.0, 4.0]])
-    assert average_jacobian_norm(lambda x: x @ weight.t(), np.zeros((3, 2), np.float32)) == pytest.approx(5.0)
+def test_the_components_of_very_wide_rows_are_nearly_the_exact_ones() -> None:
+    random = np.random.default_rng(0)
+    directions = np.linalg.qr(random.standard_normal((5000, 3)))[0].T
+    rows = ((random.standard_normal((60, 3)) * [9, 6, 3]) @ directions).astype(np.float32)
+    rows += 0.01 * random.standard_normal(rows.shape).astype(np.float32)
+    linear = principal_components(rows, 3)
+    # The largest variance comes last, as for narrow rows.
+    assert np.argsort(linear.encode(rows).std(0)).tolist() == [0, 1, 2]
+    assert float(linear.errors(rows).mean()) == pytest.approx(5000 * 1e-4, rel=0.1)
+    with pytest.raises(ShapeError, match="61 components"):
+        principal_components(rows, 61)
 
 
 def test_samples_of_the_fitted_density_are_distributed_like_the_codes() -> None:
@@ -100,3 +94,18 @@ def test_fewer_rows_than_dimensions_still_give_a_density() -> None:
     assert np.isfinite(sample(fit_density(codes, seed=0), 10)).all()
     with pytest.raises(ShapeError, match="at least 2"):
         fit_density(codes[:1], seed=0)
+
+
+@pytest.mark.parametrize("clusters", [1, 3, 5, 9])
+def test_the_density_has_as_many_components_as_the_codes_have_clusters(clusters: int) -> None:
+    random = np.random.default_rng(2)
+    # Equally far apart, along axes of their own.
+    centres = 9 * np.eye(10)[:clusters]
+    codes = (centres[random.integers(clusters, size=3_000)] + random.standard_normal((3_000, 10))).astype(np.float32)
+    assert len(fit_density(codes, seed=0).weights) == clusters
+
+
+def test_one_component_is_enough_where_it_has_more_numbers_than_there_are_rows() -> None:
+    random = np.random.default_rng(3)
+    codes = np.concatenate([random.standard_normal((200, 40)), 50 + random.standard_normal((200, 40))])
+    assert len(fit_density(codes.astype(np.float32), seed=0).weights) == 1

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from models.errors import ShapeError
-from models.layers import ConvolutionPair, build_pair
-from models.recipe import Convolution, Recipe, parse_recipe
+from models.layers import ConvolutionPair
+from models.recipe import Recipe, parse_recipe
 from models.stack import Stack, build_stack
 
 Mapping = Callable[..., dict[str, Any]]
@@ -21,36 +21,6 @@ def convolutions(*sizes: tuple[int, int, int]) -> list[dict[str, Any]]:
         {"kind": "convolution", "channels": channels, "kernel_size": kernel, "stride": stride}
         for channels, kernel, stride in sizes
     ]
-
-
-@pytest.mark.parametrize("tied", [False, True])
-@pytest.mark.parametrize("side", range(4, 12))
-@pytest.mark.parametrize(("kernel", "stride"), [(1, 1), (2, 1), (3, 2), (4, 2), (4, 3), (5, 5)])
-def test_a_convolution_comes_back_to_any_image_size(side: int, kernel: int, stride: int, tied: bool) -> None:
-    layer = Convolution(channels=3, kernel_size=kernel, stride=stride)
-    pair = build_pair(
-        layer,
-        (2, side, side + 1),
-        code_activation="relu",
-        output_activation="linear",
-        tied=tied,
-        generator=torch.Generator(),
-    )
-    assert pair(torch.zeros(2, 2, side, side + 1)).shape == (2, 2, side, side + 1)
-
-
-def test_a_tied_convolution_decodes_with_the_encoders_adjoint() -> None:
-    pair = build_pair(
-        Convolution(channels=3, kernel_size=4, stride=3),
-        (2, 7, 8),
-        code_activation="linear",
-        output_activation="linear",
-        tied=True,
-        generator=torch.Generator().manual_seed(0),
-    ).double()
-    x = torch.rand(1, 2, 7, 8, dtype=torch.float64)
-    z = torch.rand(1, *pair.code_shape, dtype=torch.float64)
-    torch.testing.assert_close((pair.encode(x) * z).sum(), (x * pair.decode(z)).sum())
 
 
 @pytest.mark.parametrize("shape", [(5,), (8, 8), (6, 5, 3)])
@@ -85,11 +55,6 @@ def test_rows_that_do_not_suit_the_first_layer_are_refused(
 ) -> None:
     with pytest.raises(ShapeError, match="came"):
         build_stack(parse_recipe(recipe_mapping(layers=layers)), shape)
-
-
-def test_an_image_smaller_than_the_kernel_is_refused(recipe_mapping: Mapping) -> None:
-    with pytest.raises(ShapeError, match="kernel of side 8"):
-        build_stack(parse_recipe(recipe_mapping(layers=convolutions((2, 8, 2)))), (1, 1))
 
 
 def _same(first: Stack, second: Stack, index: int) -> bool:

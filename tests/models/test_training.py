@@ -85,8 +85,8 @@ def test_every_shipped_recipe_trains_an_epoch_on_digits(shipped_recipe: dict[str
     reports: list[EpochReport] = []
     recipe = parse_recipe(shipped_recipe)
     train(recipe, digits[:300], reports.append)
-    phases: list[int | None] = list(range(len(recipe.layers)))
-    assert [report.layer for report in reports] == phases + [None] * recipe.fine_tuning.epochs
+    greedy: list[int | None] = [index for index in range(len(recipe.layers)) for _ in range(recipe.pretraining.epochs)]
+    assert [report.layer for report in reports] == greedy + [None] * recipe.fine_tuning.epochs
     assert all(np.isfinite([report.loss, report.validation_loss]).all() for report in reports)
 
 
@@ -224,6 +224,19 @@ OPTIONS: list[dict[str, Any]] = [
     {"kind": "cae", "contraction": {"kind": "analytic", "weight": 1}},
     {"kind": "scae", "contraction": {"kind": "stochastic", "weight": 1, "corruption": GAUSSIAN}},
     {"kind": "scae", "contraction": {"kind": "stochastic", "weight": 1, "corruption": MASKING}},
+    {"kind": "dae", "corruption": {**MASKING, "emphasis": {"corrupted": 2.0}}},
+    {"kind": "dae", "corruption": {**MASKING, "emphasis": {"untouched": 0.5}}},
+    {"kind": "dae", "corruption": {**GAUSSIAN, "share": 0.5}},
+    {"layers": [{"kind": "dense", "width": 6, "corruption": MASKING}, 3]},
+    {"layers": [6, {"kind": "dense", "width": 3, "corruption": MASKING}]},
+    {"layers": [{"kind": "dense", "width": 6, "contraction": {"kind": "analytic", "weight": 0.3}}, 3]},
+    {"kind": "cae", "contraction": {"kind": "analytic", "weight": 0.1, "form": "probe"}},
+    {
+        "kind": "cae",
+        "contraction": {"kind": "analytic", "weight": 0.1},
+        "fine_tuning": {"epochs": 1, "contract": True},
+    },
+    {"pretraining": {"epochs": 2, "precision": "bfloat16"}},
     {"pretraining": {"epochs": 3}},
     {"pretraining": {"epochs": 2, "minimum_steps": 9}},
     {"pretraining": {"epochs": 2, "batch_size": 64}},
@@ -260,6 +273,33 @@ def test_training_lowers_the_loss_it_reports(recipe_mapping: Mapping, digits: Di
     first, last = reports[0], reports[4]
     assert last.loss < first.loss
     assert last.validation_loss < first.validation_loss
+
+
+GREEDY: list[dict[str, Any]] = [
+    {"kind": "sae"},
+    {"kind": "sdae", "corruption": MASKING},
+    {"kind": "cae", "contraction": {"kind": "analytic", "weight": 0.01}},
+    {"kind": "scae", "contraction": {"kind": "stochastic", "weight": 0.1, "corruption": GAUSSIAN}},
+]
+
+
+@pytest.mark.parametrize("fields", GREEDY)
+def test_greedy_training_lowers_the_loss_of_every_convolution(
+    recipe_mapping: Mapping, digits: Digits, fields: dict[str, Any]
+) -> None:
+    layers = [
+        {"kind": "convolution", "channels": 4, "kernel_size": 4, "up": "resize"},
+        {"kind": "convolution", "channels": 4, "kernel_size": 3},
+        5,
+    ]
+    pretraining = {"epochs": 3, "batch_size": 25, "optimiser": {"learning_rate": 0.01}}
+    recipe = small(recipe_mapping, layers=layers, pretraining=pretraining, fine_tuning={"epochs": 0}, **fields)
+    reports: list[EpochReport] = []
+    train(recipe, digits[:200], reports.append)
+    for layer in range(3):
+        first, *_, last = [report for report in reports if report.layer == layer]
+        assert last.loss < first.loss
+        assert last.validation_loss < first.validation_loss
 
 
 def test_a_diverged_loss_names_phase_step_and_learning_rate(recipe_mapping: Mapping, digits: Digits) -> None:

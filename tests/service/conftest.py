@@ -14,7 +14,7 @@ from service.metrics import Metrics
 from service.release.home import Home
 from service.settings import Settings
 from tests.service.processes import Server, serving, wait_for_status
-from tests.service.tiny import Tiny, promote, publish_tiny
+from tests.service.tiny import Tiny, every_method, promote, publish_tiny
 
 
 @pytest.fixture
@@ -24,10 +24,11 @@ def home(tmp_path: Path) -> Home:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One server for all tests that only ask; its champion is `first`, images of 4 × 4, codes of 2, a classifier."""
+    """One server for all tests that only ask; its champion is `first`: images of 4 × 4, codes of 2, a classifier, every
+    method of sampling."""
     folder = tmp_path_factory.mktemp("server")
     home = Home(folder / "home")
-    publish_tiny(home, "first", classifier=True)
+    publish_tiny(home, "first", classifier=True, sampling=every_method())
     promote(home, "first")
     with serving(folder, home, MANIFOLD_MAX_ROWS="256", MANIFOLD_MAX_BODY_BYTES="200000") as running:
         wait_for_status(running, "/readyz", 200)

@@ -67,6 +67,17 @@ def test_options_beside_json_and_unknown_ones_are_refused(http: httpx.Client) ->
         ({"seed": -1}, "seed"),
         ({"seed": 2**63}, "seed"),
         ({"number": 3}, "number"),
+        ({"method": "prayer"}, "method"),
+        ({"method": 1}, "method"),
+        ({"method": ["density"]}, "method"),
+        ({"method": "walkback", "steps": 0}, "steps"),
+        ({"method": "walkback", "steps": 1025}, "steps"),
+        ({"method": "walkback", "temperature": 1}, "temperature"),
+        ({"method": "density", "steps": 2}, "steps"),
+        ({"temperature": -0.1}, "temperature"),
+        ({"temperature": 10.1}, "temperature"),
+        ({"temperature": "hot"}, "temperature"),
+        ({"temperature": True}, "temperature"),
     ],
 )
 def test_a_sample_that_cannot_be_drawn_is_named(http: httpx.Client, body: dict[str, Any], field: str) -> None:

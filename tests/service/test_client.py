@@ -30,6 +30,16 @@ def test_arrays_in_arrays_out(server: Any, tiny: Any) -> None:
         samples = client.sample(4, seed=1)
         assert samples.rows.shape == (4, 4, 4)
         assert np.allclose(samples.rows, tiny.decode(samples.codes), atol=1e-2)
+        assert (samples.method, samples.steps, samples.reference_rows) == ("density", 1, 50)
+        assert samples.density_percentile is not None
+        assert samples.nearest_distance is not None
+        assert (
+            samples.density_percentile.shape == samples.round_trip_error.shape == samples.nearest_distance.shape == (4,)
+        )
+        walked = client.sample(4, seed=1, method="jacobian_walk", steps=2)
+        assert (walked.method, walked.steps) == ("jacobian_walk", 2)
+        means = client.sample(4, seed=1, temperature=0.0).codes
+        assert np.allclose(np.abs(means), [1, 0], atol=1e-6)
         assert client.models()["live"] == "first"
 
 

@@ -20,9 +20,12 @@ from service.release.manifest import (
     Density,
     Golden,
     Input,
+    JacobianWalk,
     Latent,
     Manifest,
     Reference,
+    Sampling,
+    Walkback,
 )
 from service.release.store import ReleaseStore
 
@@ -62,6 +65,11 @@ class Tiny:
         powers = np.exp(self.inner_code(x) @ self.head)
         return powers / powers.sum(1, keepdims=True)
 
+    def jacobians(self, x: Any) -> Any:
+        """dz/dx of each row, (rows, 2, features)."""
+        slopes = 1 - self.inner_code(x) ** 2
+        return np.einsum("kc,nk,fk->ncf", self.outer, slopes, self.inner)
+
     def decode(self, z: Any) -> Any:
         return (np.asarray(z, np.float32) @ self.back).reshape(-1, *self.shape)
 
@@ -76,8 +84,12 @@ def publish_tiny(
     golden_off_by: float = 0.0,
     classifier: bool = False,
     p_off_by: float = 0.0,
+    sampling: Sampling | None = None,
 ) -> Tiny:
-    """Publish a tiny release, with density and golden batch; `golden_off_by`, `p_off_by` make it irreproducible."""
+    """Publish a tiny release, with density and golden batch; `golden_off_by`, `p_off_by` make it irreproducible.
+
+    With `sampling` it has a walk and 50 reference rows too.
+    """
     tiny = Tiny.of_seed(seed, shape)
     x = np.random.default_rng(1).uniform(0, 255, (5, *shape)).astype(np.float32)
     z = tiny.encode(x)
@@ -96,7 +108,11 @@ def publish_tiny(
             (draft / folder).mkdir()
             for name, array in arrays.items():
                 np.save(draft / folder / f"{name}.npy", array, allow_pickle=False)
-        manifest = _manifest(version, space or f"space-of-{version}", shape)
+        manifest = _manifest(version, space or f"space-of-{version}", shape, sampling)
+        if sampling is not None:
+            onnx.save(_walk(tiny), draft / "walk.onnx")
+            (draft / "reference").mkdir()
+            np.save(draft / "reference" / "rows.npy", reference_rows(shape), allow_pickle=False)
         if classifier:
             onnx.save(_classifier(tiny), draft / "classifier.onnx")
             np.save(draft / "golden" / "p.npy", tiny.classify(x) + np.float32(p_off_by), allow_pickle=False)
@@ -104,6 +120,25 @@ def publish_tiny(
             manifest = manifest.model_copy(update={"classifier": named})
         store.publish(draft, manifest)
     return tiny
+
+
+def reference_rows(shape: tuple[int, ...] = (4, 4)) -> Any:
+    """What a tiny release with sampling keeps of its training rows."""
+    return np.random.default_rng(2).integers(0, 256, (50, *shape)).astype(np.uint8)
+
+
+def every_method() -> Sampling:
+    """A sampling part with all methods; its quantiles are those of an even spread from -10 to 0 nats."""
+    return Sampling(
+        methods=("density", "walkback", "jacobian_walk"),
+        default="density",
+        steps=3,
+        shift=(20.0,),
+        walkback=Walkback(corruption="masking", level=0.25),
+        jacobian_walk=JacobianWalk(sigma=0.1, step_share=0.3),
+        log_density=tuple(np.linspace(-10, 0, 11).tolist()),
+        log_density_rows=100,
+    )
 
 
 def promote(home: Home, version: str) -> None:
@@ -143,6 +178,36 @@ def _decoder(tiny: Tiny) -> onnx.ModelProto:
     return _model(nodes, {"z": [2]}, {"x": list(tiny.shape)}, constants)
 
 
+def _walk(tiny: Tiny) -> onnx.ModelProto:
+    nodes = [
+        helper.make_node("Flatten", ["x"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "inner"], ["sum"]),
+        helper.make_node("Tanh", ["sum"], ["code_1"]),
+        helper.make_node("MatMul", ["code_1", "outer"], ["code"]),
+        helper.make_node("Mul", ["code_1", "code_1"], ["square"]),
+        helper.make_node("Sub", ["one", "square"], ["slope"]),
+        helper.make_node("MatMul", ["noise", "outer_back"], ["pulled"]),
+        helper.make_node("Mul", ["pulled", "slope"], ["pulled_slope"]),
+        helper.make_node("MatMul", ["pulled_slope", "gram"], ["pushed"]),
+        helper.make_node("Mul", ["pushed", "slope"], ["pushed_slope"]),
+        helper.make_node("MatMul", ["pushed_slope", "outer"], ["moved"]),
+        helper.make_node("Add", ["code", "moved"], ["z"]),
+        helper.make_node("MatMul", ["z", "back"], ["flat_x"]),
+        helper.make_node("Reshape", ["flat_x", "shape"], ["next_x"]),
+    ]
+    constants = {
+        "inner": tiny.inner,
+        "outer": tiny.outer,
+        "outer_back": np.ascontiguousarray(tiny.outer.T),
+        "gram": tiny.inner.T @ tiny.inner,
+        "one": np.ones((), np.float32),
+        "back": tiny.back,
+        "shape": np.array([-1, *tiny.shape], np.int64),
+    }
+    row = list(tiny.shape)
+    return _model(nodes, {"x": row, "noise": [2]}, {"next_x": row, "z": [2]}, constants)
+
+
 def _model(
     nodes: list[onnx.NodeProto],
     inputs: dict[str, list[int]],
@@ -158,7 +223,7 @@ def _model(
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
 
 
-def _manifest(version: str, space: str, shape: tuple[int, ...]) -> Manifest:
+def _manifest(version: str, space: str, shape: tuple[int, ...], sampling: Sampling | None) -> Manifest:
     return Manifest(
         name="autoencoder",
         version=version,
@@ -173,6 +238,7 @@ def _manifest(version: str, space: str, shape: tuple[int, ...]) -> Manifest:
             stored_dtype="uint8",
             minimum=0,
             maximum=255,
+            scale=(50.0,) if sampling is not None else (1.0,),
         ),
         code=Code(
             size=2,
@@ -188,6 +254,7 @@ def _manifest(version: str, space: str, shape: tuple[int, ...]) -> Manifest:
         calibration=Calibration(split="validation", rows=1, reconstruction_error=(0, 1), latent_distance=(0, 1)),
         golden=Golden(rows=5, code_tolerance=1e-3, output_tolerance=1e-1),
         reference=Reference(rows=1, map="code"),
+        sampling=sampling,
         opset=20,
         versions={},
     )

@@ -1,4 +1,4 @@
-""".npy and .npz files: vectors (n, columns), images (n, height, width), grey, or (n, height, width, 3)."""
+""".npy and .npz files: vectors (n, columns), images (n, height, width), grey, or (n, height, width, channels)."""
 
 from __future__ import annotations
 
@@ -82,8 +82,8 @@ class ArraySource:
 
     def _layout(self, rows: NDArray[Any]) -> Layout:
         self._demand(rows.dtype.kind in "buif", f"holds {rows.dtype}", "real numbers")
-        fits = rows.ndim in (2, 3) or (rows.ndim == 4 and rows.shape[3] == 3)
-        expected = "(rows, columns), (rows, height, width) or (rows, height, width, 3)"
+        fits = rows.ndim in (2, 3) or (rows.ndim == 4 and rows.shape[3] in (2, 3, 4))
+        expected = "(rows, columns), (rows, height, width) or (rows, height, width, 2 to 4 channels)"
         self._demand(fits and 0 not in rows.shape[1:], f"has shape {rows.shape}", expected)
         if rows.ndim == 2:
             columns = tuple(str(column) for column in range(rows.shape[1]))

@@ -1,0 +1,46 @@
+"""`make bench-papers`: trains what docs/papers.md lists, and writes the figures there and into benchmarks/results/.
+
+Interrupted, the same command goes on where it was. `--quick` shows in minutes that everything runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+from benchmarks.harness import publish
+from benchmarks.papers.choosing import Outcome, measure_protocols
+from benchmarks.papers.protocols import PROTOCOLS, quickened
+from benchmarks.papers.table import rows, write_page
+
+# Beside the checkout's other working files: trainings are large and can be had again.
+_HOME = Path(".manifold/papers")
+
+
+def main() -> None:
+    """Train, measure and publish."""
+    parser = argparse.ArgumentParser(prog="make bench-papers", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="few rows and epochs: under ten minutes")
+    parser.add_argument("--only", nargs="*", metavar="PROTOCOL", help=", ".join(one.name for one in PROTOCOLS))
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="trainings at a time")
+    arguments = parser.parse_args()
+    wanted = [one for one in PROTOCOLS if not arguments.only or one.name in arguments.only]
+    protocols = tuple(quickened(one) if arguments.quick else one for one in wanted)
+    data_folder = Path(os.environ.get("MANIFOLD_DATA") or "data").absolute()
+    outcomes = measure_protocols(protocols, _HOME.absolute(), data_folder, arguments.processes, _tell)
+    found = list(rows(outcomes))
+    publish("papers-quick" if arguments.quick else "papers", found)
+    if not arguments.quick and not arguments.only:
+        write_page(found, datetime.now(UTC).date().isoformat())
+
+
+def _tell(outcome: Outcome) -> None:
+    candidates = outcome.protocol.candidates
+    chosen = f", chosen {' '.join(candidates[outcome.chosen])} of {len(candidates)}" if len(candidates) > 1 else ""
+    print(f"{outcome.protocol.name} is done{chosen}: {outcome.figures}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

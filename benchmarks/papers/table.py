@@ -1,0 +1,121 @@
+"""The rows of the table, each with the paper's value, its own interval, and what it should reach."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from scipy import stats
+
+from benchmarks.harness import Row
+from benchmarks.papers.choosing import Outcome
+from benchmarks.papers.cuts import TEST_ROWS
+from service.release.atomic import write_atomically
+
+PAGE = Path(__file__).parents[2] / "docs" / "papers.md"
+_START, _END = "<!-- the table, written by make bench-papers -->", "<!-- end of the table -->"
+_LEVELS = ("0", "10", "25", "40")
+
+
+def rows(outcomes: Mapping[str, Outcome]) -> Iterator[Row]:
+    """Every row whose protocols are among the outcomes."""
+    have = outcomes.keys()
+    if "sdae3" in have:
+        yield _error("sdae3_mnist_error", outcomes["sdae3"], 1.28, "Vincent 2010: 1.28 ± 0.22")
+    if "cae1" in have:
+        yield _error("cae1_mnist_error", outcomes["cae1"], 1.20, "Rifai 2011: 1.14")
+    if {"ae1", "cae1"} <= have:
+        less = _paired("ae1_minus_cae1_error", outcomes["ae1"], outcomes["cae1"], 0.2, "Rifai 2011: 0.64")
+        yield less
+    if "sdae3-basic-25" in have:
+        yield _error("sdae3_basic_error", outcomes["sdae3-basic-25"], 2.84, "Vincent 2010: 2.84")
+    if {"sdae3-basic-0", "sdae3-basic-25"} <= have:
+        sae, sdae = outcomes["sdae3-basic-0"], outcomes["sdae3-basic-25"]
+        yield _paired("sae3_minus_sdae3_basic_error", sae, sdae, 0.0, "Vincent 2010: 0.62")
+    if "deep-ae30" in have:
+        yield from _deep_autoencoder(outcomes["deep-ae30"])
+    if {"ae1", "cae1"} <= have:
+        value = outcomes["ae1"].figures[0]["jacobian"] / outcomes["cae1"].figures[0]["jacobian"]
+        yield Row(
+            "jacobian_ae_over_cae", value, "ratio", 10, "higher", "Rifai 2011: 24", seed=0, sides=_sides(outcomes)
+        )
+    if {f"sdae3-basic-{level}" for level in _LEVELS} <= have:
+        without = statistics.fmean(outcomes["sdae3-basic-0"].values("error"))
+        for level in _LEVELS:
+            said = "Vincent 2010, figure 8: flat from 10 to 40 %, better than 0"
+            yield _error(f"sdae_error_at_{level}", outcomes[f"sdae3-basic-{level}"], without, said)
+    if {"dae1", "ae1"} <= have:
+        noisy = [outcomes[name].figures[0]["noisy_squared_error"] for name in ("dae1", "ae1")]
+        yield Row("dae_over_ae_noisy_error", noisy[0] / noisy[1], "ratio", 0.6, "lower", "below 1", seed=0)
+
+
+def _error(name: str, outcome: Outcome, goal: float, peer: str) -> Row:
+    """A test error in %: the mean over seeds, with the interval of 95 % that seeds and test rows leave."""
+    errors = outcome.values("error")
+    mean = statistics.fmean(errors)
+    return Row(name, mean, "%", goal, "lower", peer, sides={"test error": _interval(errors, outcome)})
+
+
+def _paired(name: str, left: Outcome, right: Outcome, goal: float, peer: str) -> Row:
+    """The difference of two protocols' errors in points, seed by seed."""
+    differences = [one - other for one, other in zip(left.values("error"), right.values("error"), strict=True)]
+    sides = {
+        left.protocol.name: _interval(left.values("error"), left),
+        right.protocol.name: _interval(right.values("error"), right),
+        "difference": _interval(differences, None),
+    }
+    return Row(name, statistics.fmean(differences), "points", goal, "higher", peer, sides=sides)
+
+
+def _interval(values: tuple[float, ...] | list[float], outcome: Outcome | None) -> dict[str, float]:
+    """Mean, 95 % interval and seeds: Student's t over seeds, or the binomial's where there is one seed."""
+    mean, seeds = statistics.fmean(values), len(values)
+    if seeds > 1:
+        half = float(stats.t.ppf(0.975, seeds - 1)) * statistics.stdev(values) / math.sqrt(seeds)
+        return {"mean": mean, "low": mean - half, "high": mean + half, "seeds": seeds}
+    if outcome is None:
+        return {"mean": mean, "seeds": seeds}
+    rows = TEST_ROWS[outcome.protocol.cut]
+    found = stats.binomtest(round(mean * rows / 100), rows).proportion_ci(0.95, "wilson")
+    return {"mean": mean, "low": 100 * found.low, "high": 100 * found.high, "seeds": seeds}
+
+
+def _deep_autoencoder(outcome: Outcome) -> Iterator[Row]:
+    found = outcome.figures[0]
+    peer = f"Hinton 2006: 3.00; PCA-30 here {found['squared_error_of_pca']:.2f}, there 13.87"
+    yield Row("deep_ae30_squared_error", found["squared_error"], "squared error per image", 3.0, "lower", peer, seed=0)
+    less = found["neighbour_error"] - found["neighbour_error_of_inputs"]
+    sides = {name: {"error": found[name]} for name in ("neighbour_error", "neighbour_error_of_inputs")}
+    yield Row("deep_ae30_knn1_error_minus_raw", less, "points", 0.0, "lower", "about -0.4", seed=0, sides=sides)
+
+
+def _sides(outcomes: Mapping[str, Outcome]) -> dict[str, dict[str, float]]:
+    return {name: {"average Jacobian norm": outcomes[name].figures[0]["jacobian"]} for name in ("ae1", "cae1")}
+
+
+def write_page(found: list[Row], when: str) -> None:
+    """Put the table into docs/papers.md, between its markers; the text around it stays."""
+    text = PAGE.read_text(encoding="utf-8")
+    before, _, rest = text.partition(_START)
+    _, _, after = rest.partition(_END)
+    lines = [
+        "| row | ours | 95 % interval | seeds | to reach | paper |",
+        "|---|---|---|---|---|---|",
+        *(_line(row) for row in found),
+        "",
+        f"Measured {when}.",
+    ]
+    write_atomically(PAGE, "\n".join([before + _START, *lines, _END + after]).encode())
+
+
+def _line(row: Row) -> str:
+    interval = next((side for name, side in row.sides.items() if name in {"test error", "difference"}), {})
+    low, high = interval.get("low"), interval.get("high")
+    between = f"{low:.2f} to {high:.2f}" if low is not None and high is not None else ""
+    sign = "≤" if row.better == "lower" else "≥"
+    seeds = f"{interval.get('seeds', 1):g}"
+    reached = "" if row.reached else " (missed)"
+    ours, goal = f"{row.value:.3g} {row.unit}{reached}", f"{sign} {row.goal:.3g}"
+    return f"| `{row.name}` | {ours} | {between} | {seeds} | {goal} | {row.peer} |"

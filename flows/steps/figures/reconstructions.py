@@ -1,0 +1,36 @@
+"""Originals, what the network makes of them, and new samples."""
+
+from __future__ import annotations
+
+from jaxtyping import UInt8
+from numpy import ndarray
+
+from flows.steps.figures.sheet import draw_sheet
+from flows.steps.figures.tiles import Tiles
+
+_COLUMNS = 8
+
+
+def reconstruction_figure(
+    originals: UInt8[ndarray, "batch ..."],
+    reconstructions: UInt8[ndarray, "batch ..."],
+    samples: UInt8[ndarray, "samples ..."],
+    split: str,
+) -> bytes:
+    """Originals, their reconstructions and new samples, one above the other, as a PNG.
+
+    Args:
+        originals: tiles, as `Look.tiles` gives them.
+        reconstructions: of the originals, in the same order.
+        samples: of the fitted density, decoded.
+        split: that the originals are from.
+    """
+    panels = [
+        [Tiles(f"originals ({split} rows)", originals, _COLUMNS)],
+        [Tiles("their reconstructions g(h(x))", reconstructions, _COLUMNS)],
+        [Tiles("new samples: codes from the fitted density, decoded", samples, _COLUMNS)],
+    ]
+    if originals.shape[1] == 1:  # strips are wide: side by side, one row a line
+        rows = [Tiles(panel.title, panel.images, 1) for (panel,) in panels]
+        panels = [rows[:2], rows[2:]]
+    return draw_sheet(f"Reconstructions of {len(originals)} {split} rows, and {len(samples)} samples", panels)

@@ -1,0 +1,218 @@
+"""The pictures that a release alone gives: from its graphs, its weights and its reference rows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from flows.steps.figures import (
+    filter_figure,
+    generation_figure,
+    map_figure,
+    neighbour_figure,
+    reconstruction_figure,
+    straight_line_figure,
+    weight_map_figure,
+)
+from flows.steps.report.choosing import nearest, neighbours_of, one_of_each_label, pairs_of_rows
+from flows.steps.report.picture import Entry, Picture, Skipped
+from flows.steps.report.release_data import ReleaseData
+from service.release.manifest import Manifest
+from service.sampling import default_plan, draw, run
+
+_FILTERS, _HEAT_UNITS = 128, 40
+_QUERIES, _NEIGHBOURS = 10, 5
+_PAIRS, _STEPS = 3, 11
+_NEW = 16
+_STRIP_QUERIES, _STRIP_NEIGHBOURS = 4, 4
+
+
+def release_pictures(folder: Path, manifest: Manifest) -> Iterator[Entry]:
+    """All pictures that need nothing but the release, in the order of the report.
+
+    Args:
+        folder: of the release, or of a complete draft.
+        manifest: its own.
+
+    Raises:
+        ModelError: a graph cannot be loaded, or fails.
+    """
+    release = ReleaseData.load(folder, manifest)
+    draw: tuple[Callable[[ReleaseData], Entry], ...] = (
+        _reconstructions,
+        _filters,
+        _map,
+        _neighbours,
+        _lines,
+        _generation,
+    )
+    for picture in draw:
+        yield picture(release)
+
+
+def _reconstructions(release: ReleaseData) -> Picture:
+    originals = np.load(release.folder / "golden" / "x.npy")
+    rebuilt = release.runtime.reconstruct(originals)
+    samples = _samples(release, len(originals))
+    png = reconstruction_figure(release.tiles(originals), release.tiles(rebuilt), release.tiles(samples), "test")
+    size = release.manifest.code.size
+    features = math.prod(release.manifest.input.shape)
+    return Picture(
+        "reconstructions",
+        "Reconstructions",
+        png,
+        f"{len(originals)} test rows, below them their reconstructions, below these as many new samples.",
+        f"{len(originals)} test rows, which were not learned from, go through {size} numbers each and come back as "
+        f"{features:,}. What is lost there is what the code does not keep. (Split: test, n = {len(originals)}.)",
+        "Hinton & Salakhutdinov 2006, figure 2",
+    )
+
+
+def _filters(release: ReleaseData) -> Entry:
+    weight = release.first_weight()
+    if weight is None:
+        return Skipped("Filters", "The release's weights hold no first layer that could be drawn.")
+    units, shape = len(weight), release.manifest.input.shape
+    strongest = np.argsort(-np.square(weight.reshape(units, -1)).sum(1), kind="stable")
+    source = "Vincent et al. 2008, figure 3"
+    if not release.look.is_image:
+        chosen = strongest[:_HEAT_UNITS]
+        names = release.manifest.input.columns or tuple(str(number) for number in range(1, shape[0] + 1))
+        return Picture(
+            "filters",
+            "Weights of the first layer",
+            weight_map_figure(weight[chosen], names, units),
+            f"Heat map of the weights of {len(chosen)} first-layer units over {shape[0]} features.",
+            f"One column a unit, one row a feature: which features a unit adds and which it subtracts. The "
+            f"{len(chosen)} of {units} units with the largest weights, in scaled units.",
+            source,
+        )
+    kernels = weight.ndim == 4
+    chosen = strongest[:_FILTERS]
+    # (units, colours, height, width) -> colours last, and none where they are grey
+    images = np.moveaxis(weight[chosen], 1, -1) if kernels else weight[chosen].reshape(-1, *shape)
+    images = images[..., 0] if images.ndim == 4 and images.shape[-1] == 1 else images
+    sort = "convolution kernels" if kernels else "filters"
+    return Picture(
+        "filters",
+        "Filters of the first layer",
+        filter_figure(images, units),
+        f"{len(chosen)} {sort} of the first layer as small images.",
+        f"The {sort} of the {len(chosen)} of {units} units with the largest weights, each scaled by itself. A unit "
+        "that has learned looks for a stroke, an edge or a blob; one that has not looks like noise.",
+        source,
+    )
+
+
+def _map(release: ReleaseData) -> Picture:
+    total = float(release.codes.astype(np.float64).var(0).sum())
+    share = float(release.points.astype(np.float64).var(0).sum()) / total if total else 1.0
+    size, rows = release.manifest.code.size, len(release.points)
+    plane = "the code itself" if release.manifest.reference.map == "code" else "the codes' principal plane"
+    title = f"Map of {rows:,} training rows: {plane}, {share:.0%} of the variance of {size} code units"
+    names = release.manifest.data.label_names
+    tiles = release.tiles(release.rows) if release.look.is_image else None
+    coloured = "coloured by label" if release.labels is not None else "without labels"
+    return Picture(
+        "map",
+        "The manifold in two dimensions",
+        map_figure(release.points, release.labels, names, tiles, title),
+        f"Scatter of {rows} codes in two dimensions, {coloured}.",
+        "Rows that are alike lie together; "
+        + ("labels were not used to learn, and still form regions. " if release.labels is not None else "")
+        + f"Two dimensions show {share:.0%} of the codes' variance: what overlaps here may be apart in the code. "
+        f"(Split: training, n = {rows:,}.)",
+        "Hinton & Salakhutdinov 2006, figure 3",
+    )
+
+
+def _neighbours(release: ReleaseData) -> Picture:
+    rows = len(release.rows)
+    most, k = (_QUERIES, _NEIGHBOURS) if release.look.is_image else (_STRIP_QUERIES, _STRIP_NEIGHBOURS)
+    query = one_of_each_label(release.labels, rows, most, release.manifest.seed)
+    inputs, names = release.scaled(), release.names
+    found = neighbours_of(inputs, release.codes, query, k)
+    caption = f"Each query's {k} nearest rows, by distance in {release.what} and by distance in the code. "
+    if release.labels is not None:
+        everyone = np.arange(rows)
+        right = {
+            space: float(np.mean(release.labels[nearest(points, everyone, 1)[:, 0]] == release.labels))
+            for space, points in (("inputs", inputs), ("code", release.codes))
+        }
+        caption += (
+            f"Over all {rows:,} rows the nearest other row has the same label for {right['inputs']:.1%} in "
+            f"{release.what} and {right['code']:.1%} in the code (± {_reach(max(right.values()), rows):.1%}). "
+        )
+    return Picture(
+        "neighbours",
+        f"Neighbours in {release.what} beside neighbours in the code",
+        neighbour_figure(release.tiles(release.rows), names, found, release.what, "training"),
+        f"{len(query)} rows, each with its {k} nearest rows in {release.what} and in the code.",
+        f"{caption}Queries are drawn by seed{', one of each label' if names else ''}. (Split: training, n = {rows:,}.)",
+        "Hinton & Salakhutdinov 2006, nearest neighbours in a 30-unit code",
+    )
+
+
+def _lines(release: ReleaseData) -> Picture:
+    pairs = pairs_of_rows(release.labels, len(release.rows), _PAIRS, release.manifest.seed)
+    names, share = release.names, np.linspace(0, 1, _STEPS, dtype=np.float32)
+    straight, decoded, titles = [], [], []
+    for number, (first, last) in enumerate(pairs, start=1):
+        straight.append(release.tiles(_between(release.rows[first], release.rows[last], share)))
+        decoded.append(
+            release.tiles(release.runtime.decode(_between(release.codes[first], release.codes[last], share)))
+        )
+        titles.append(f"pair {number}" if names is None else f"{names[first][:20]} to {names[last][:20]}")
+    return Picture(
+        "lines",
+        f"A straight line in {release.what}, and in the code",
+        straight_line_figure(straight, decoded, titles, release.what, "training"),
+        f"{len(pairs)} pairs of rows; for each {_STEPS} steps between them in {release.what}, and in the code.",
+        f"A straight line in {release.what} fades one row over the other and leaves the data on its way. The straight "
+        "line in the code, decoded, should pass through rows that could be real; its ends are the reconstructions. "
+        f"Pairs are drawn by seed. (Split: training, n = {len(pairs)} pairs.)",
+        "Bengio et al. 2013 (Better mixing via deep representations), interpolation in the code",
+    )
+
+
+def _generation(release: ReleaseData) -> Picture:
+    manifest, generator = release.manifest, np.random.default_rng(release.manifest.seed)
+    shape, levels = manifest.input.shape, 256
+    if release.look.is_image:
+        low, high = np.array(manifest.input.minimum), np.array(manifest.input.maximum)
+        count = math.prod(shape) * math.log10(levels)
+        many = f"There are 10^{count:,.0f} such images of {levels} levels a {'pixel' if len(shape) == 2 else 'colour'}"
+    else:
+        low, high = release.rows.min(0), release.rows.max(0)
+        many = f"Of the box that {shape[0]} features span, the rows fill next to nothing"
+    noise = generator.uniform(low, high, (_NEW, *shape))
+    box = np.array(manifest.latent.minimum), np.array(manifest.latent.maximum)
+    codes = generator.uniform(*box, (_NEW, manifest.code.size)).astype(np.float32)
+    decoded, samples = release.runtime.decode(codes), _samples(release, _NEW)
+    return Picture(
+        "generation",
+        f"Random {release.what}, random codes, samples",
+        generation_figure(release.tiles(noise), release.tiles(decoded), release.tiles(samples), release.what),
+        f"{_NEW} rows of random {release.what}, {_NEW} random codes decoded, and {_NEW} samples.",
+        f"{many}: a random one is noise. Random codes, uniform within the training codes' range, are nearer to the "
+        "data and still miss it: an autoencoder has no prior. Codes from the density that was fitted to the training "
+        f"codes give samples. (n = {_NEW} each, seed {manifest.seed}.)",
+        "Lee 2017 (All about autoencoders), the manifold hypothesis; Ghosh et al. 2020",
+    )
+
+
+def _samples(release: ReleaseData, count: int) -> np.ndarray:
+    return run(release.runtime, draw(release.runtime, default_plan(release.manifest, count, release.manifest.seed))).x
+
+
+def _between(first: np.ndarray, last: np.ndarray, share: np.ndarray) -> np.ndarray:
+    steps = share.reshape(-1, *[1] * first.ndim)
+    line: np.ndarray = ((1 - steps) * first + steps * last).astype(np.float32)
+    return line
+
+
+def _reach(share: float, rows: int) -> float:
+    return 1.96 * math.sqrt(share * (1 - share) / rows)

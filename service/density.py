@@ -1,0 +1,57 @@
+"""The Gaussian mixture fitted to the training codes: draws from it, and how dense it is at a code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """A Gaussian mixture over codes, as the arrays in `density/` give it.
+
+    weights: (k,), positive. means: (k, code). cholesky: (k, code, code), lower triangular roots of the covariances.
+    """
+
+    weights: npt.NDArray[np.floating]
+    means: npt.NDArray[np.floating]
+    cholesky: npt.NDArray[np.floating]
+
+    def draw(self, n: int, generator: np.random.Generator, temperature: float = 1.0) -> Floats:
+        """Codes (n, code).
+
+        Args:
+            n: how many.
+            generator: where the numbers come from.
+            temperature: what the deviations are multiplied by; below 1 the codes stay nearer to the means.
+
+        Source: Ghosh et al. 2020.
+        """
+        component = generator.choice(len(self.weights), size=n, p=self._shares())
+        z = generator.standard_normal((n, self.means.shape[1])) * temperature
+        for chosen in np.unique(component):
+            rows = component == chosen
+            z[rows] = self.means[chosen] + z[rows] @ self.cholesky[chosen].T
+        return z.astype(np.float32)
+
+    def log_density(self, codes: npt.NDArray[np.floating]) -> Doubles:
+        """log p(z) of codes (n, code); nats."""
+        size = self.means.shape[1]
+        parts = []
+        for share, mean, root in zip(self._shares(), self.means, self.cholesky, strict=True):
+            root = root.astype(np.float64)
+            whitened = np.linalg.solve(root, (codes - mean).astype(np.float64).T)  # (code, n)
+            volume = np.log(np.abs(np.diag(root))).sum() + 0.5 * size * np.log(2 * np.pi)
+            parts.append(np.log(share) - volume - 0.5 * np.square(whitened).sum(0))
+        densities: Doubles = np.logaddexp.reduce(np.array(parts), axis=0)
+        return densities
+
+    def _shares(self) -> Doubles:
+        weights = np.asarray(self.weights, dtype=np.float64)
+        shares: Doubles = weights / weights.sum()
+        return shares

@@ -1,0 +1,161 @@
+"""A training that stops at any step and goes on from its checkpoint ends with the weights of one that did not stop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from jaxtyping import Float32
+from torch import Tensor
+
+from models.checkpoints import Checkpoint
+from models.classifier import build_classifier
+from models.fine_tuning import fine_tune_classifier
+from models.objectives import layer_objective
+from models.pretraining import pretrain_layer
+from models.recipe import parse_recipe
+from models.stack import build_stack
+from models.training import EpochReport, Examples, Trained
+
+Mapping = Callable[..., dict[str, Any]]
+Digits = Float32[np.ndarray, "rows 8 8"]
+
+# Three steps an epoch, twelve in all.
+_ROWS = 72
+_SETTINGS = {"epochs": 4, "batch_size": 30}
+
+
+class PowerCutError(Exception):
+    """The power is cut."""
+
+
+class Keeper:
+    """Keeps a checkpoint after each step, and cuts the power after one of them."""
+
+    def __init__(self, stop_after: int | None = None, start: Checkpoint | None = None) -> None:
+        self.stop_after, self.steps, self._start = stop_after, 0, start
+        self.kept: Checkpoint | None = None
+
+    def due(self) -> bool:
+        return True
+
+    def keep(self, checkpoint: Checkpoint) -> None:
+        self.kept = checkpoint
+        self.steps += 1
+        if self.steps == self.stop_after:
+            raise PowerCutError
+
+    def last(self) -> Checkpoint | None:
+        return self._start
+
+
+Learn = Callable[[Keeper | None, list[EpochReport] | None], Trained]
+
+
+def unsupervised(mapping: dict[str, Any], rows: np.ndarray) -> Learn:
+    recipe = parse_recipe(mapping)
+
+    def learn(keeper: Keeper | None, reports: list[EpochReport] | None) -> Trained:
+        return pretrain_layer(
+            build_stack(recipe, (8, 8)).pairs[0],
+            rows,
+            rows[:20],
+            objective=layer_objective(recipe, 0),
+            settings=recipe.pretraining,
+            seed=0,
+            layer_index=0,
+            on_epoch=None if reports is None else reports.append,
+            checkpoints=keeper,
+        )
+
+    return learn
+
+
+def supervised(mapping: dict[str, Any], rows: np.ndarray) -> Learn:
+    recipe = parse_recipe(mapping)
+    labels = (rows[:, 20] > rows[:, 43]).astype(np.int64)
+
+    def learn(keeper: Keeper | None, reports: list[EpochReport] | None) -> Trained:
+        return fine_tune_classifier(
+            build_classifier(recipe, (8, 8), 2),
+            Examples(rows, labels),
+            Examples(rows[:20], labels[:20]),
+            settings=recipe.supervised_fine_tuning,
+            seed=0,
+            on_epoch=None if reports is None else reports.append,
+            checkpoints=keeper,
+        )
+
+    return learn
+
+
+def interrupted(learn: Learn, *stops: int) -> tuple[Trained, list[EpochReport]]:
+    """Stopped again and again, each time after so many steps; then to the end."""
+    checkpoint, reports = None, list[EpochReport]()
+    for steps in stops:
+        keeper = Keeper(steps, checkpoint)
+        with pytest.raises(PowerCutError):
+            learn(keeper, reports)
+        checkpoint = keeper.kept
+    return learn(Keeper(None, checkpoint), reports), reports
+
+
+@pytest.fixture
+def rows(digits: Digits) -> np.ndarray:
+    return np.ascontiguousarray(digits[:_ROWS].reshape(-1, 64) / np.float32(16))
+
+
+def cases(mapping: Mapping, rows: np.ndarray) -> dict[str, Learn]:
+    noise: dict[str, Any] = {"kind": "dae", "layers": [6], "corruption": {"kind": "masking", "level": 0.3}}
+    momentum = {"name": "sgd", "learning_rate": 0.05, "momentum": 0.9}
+    probed = {"kind": "analytic", "weight": 0.1, "form": "probe"}
+    return {
+        "adam": unsupervised(mapping(**noise, pretraining=_SETTINGS), rows),
+        "momentum": unsupervised(mapping(**noise, pretraining={**_SETTINGS, "optimiser": momentum}), rows),
+        "plain descent": unsupervised(mapping(**noise, pretraining={**_SETTINGS, "optimiser": {"name": "sgd"}}), rows),
+        "schedule": unsupervised(
+            mapping(**noise, pretraining={**_SETTINGS, "optimiser": {"schedule": "cosine"}}), rows
+        ),
+        "early stopping": unsupervised(mapping(**noise, pretraining={**_SETTINGS, "patience": 2}), rows),
+        "bfloat16": unsupervised(mapping(**noise, pretraining={**_SETTINGS, "precision": "bfloat16"}), rows),
+        "probes": unsupervised(mapping(kind="cae", layers=[6], contraction=probed, pretraining=_SETTINGS), rows),
+        "labels": supervised(
+            mapping(layers=[6], supervised_fine_tuning={**_SETTINGS, "corruption": noise["corruption"], "patience": 4}),
+            rows,
+        ),
+    }
+
+
+@pytest.mark.parametrize(
+    "case",
+    ["adam", "momentum", "plain descent", "schedule", "early stopping", "bfloat16", "probes", "labels"],
+)
+@pytest.mark.parametrize("stops", [(1,), (2, 1, 3), (7,)])
+def test_stopped_and_taken_up_again_the_weights_are_those_of_an_undisturbed_run(
+    recipe_mapping: Mapping, rows: np.ndarray, case: str, stops: tuple[int, ...]
+) -> None:
+    learn = cases(recipe_mapping, rows)[case]
+    heard: list[EpochReport] = []
+    undisturbed = learn(None, heard)
+    resumed, told = interrupted(learn, *stops)
+    assert same(undisturbed.state, resumed.state)
+    assert undisturbed.reports == resumed.reports
+    assert told == heard, "each epoch is told of once"
+
+
+def test_a_checkpoint_of_another_step_gives_other_weights(recipe_mapping: Mapping, rows: np.ndarray) -> None:
+    # What would hide a checkpoint that restores nothing: that every start ends alike.
+    learn = cases(recipe_mapping, rows)["adam"]
+    keeper = Keeper(2)
+    with pytest.raises(PowerCutError):
+        learn(keeper, None)
+    assert keeper.kept is not None
+    spoilt = Checkpoint(keeper.kept.tensors, {**keeper.kept.progress, "step": 1})
+    assert not same(learn(None, None).state, learn(Keeper(None, spoilt), None).state)
+
+
+def same(left: dict[str, Tensor], right: dict[str, Tensor]) -> bool:
+    return left.keys() == right.keys() and all(torch.equal(left[name], right[name]) for name in left)
