@@ -188,8 +188,7 @@ class _Run:
             self.losses[self.step] = loss.detach() * len(x)
             self.step += 1
             if self.checkpoints is not None and self.checkpoints.due():
-                self._refuse_divergence()
-                self.checkpoints.keep(self._checkpoint(order_state))
+                self._keep(self.checkpoints, order_state)
         self._refuse_divergence()
         mean = float(self.losses.double().sum().item() / self.rows)
         self.epoch, self.step = self.epoch + 1, 0
@@ -246,6 +245,12 @@ class _Run:
         rate = self._rate(self.step)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
+
+    def _keep(self, checkpoints: CheckpointKeeper, order_state: Tensor) -> None:
+        self._refuse_divergence()
+        # The step after a finite loss may have spoilt the weights: the next loss tells, and the one before is good.
+        if all(bool(torch.isfinite(parameter).all()) for parameter in self.model.parameters()):
+            checkpoints.keep(self._checkpoint(order_state))
 
     def _checkpoint(self, order_state: Tensor) -> Checkpoint:
         generators = {"order": order_state, "noise": self.noise.get_state()}

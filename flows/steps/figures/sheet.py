@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from flows.steps.figures.png import DPI, as_png
 from flows.steps.figures.tiles import Tiles
 
-_MARGIN, _BETWEEN = 20, 36
-_LINE, _LETTER = 24, 8.6
+_MARGIN, _BETWEEN = 20.0, 36.0
+_LINE, _LETTER = 24.0, 8.6
 _TITLE_POINTS, _PANEL_POINTS, _CAPTION_POINTS = 8.5, 7.5, 6.5
 _LEAST_WIDTH = 640
 

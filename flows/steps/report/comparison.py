@@ -10,23 +10,27 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Float, Float64, Int64
-from sklearn.linear_model import RidgeClassifier
-from sklearn.preprocessing import StandardScaler
 
 from flows.steps.datasets import Dataset, Split
 from flows.steps.evaluation import sample_indices
 from flows.steps.figures import Point
-from flows.steps.report.first_layers import ROWS, Sample, open_layer, recipes_of
+from flows.steps.report.first_layers import Sample, open_layer, recipes_of
 from flows.steps.report.release_data import ReleaseData
-from flows.steps.report.spectrum import singular_values
 from flows.steps.training_state import finished, state_key
+from models.intervals import Interval, mean_interval, share_interval
+from models.jacobian_spectrum import singular_values
+from models.label_measures import linear_probe
 
 MASKED = 0.25
 SPECTRUM_ROWS = 100
 # Entries of the codes of one depth that are in memory at a time.
 _MOST_ENTRIES = 20_000_000
 _SEED = 0
-_PROBED: tuple[Split, ...] = ("train", "test")
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+# A probe's time grows with its rows; its interval comes from the test rows.
+PROBED: dict[Split, int] = {"train": 3_000, "validation": 1_000, "test": 2_000}
+
+Labelled = tuple[Float[np.ndarray, "rows d"], Int64[np.ndarray, " rows"]]
 
 
 def measure_layers(sample: Sample, layers: Mapping[str, Path], scaling: str, home: Path) -> Path:
@@ -40,7 +44,7 @@ def measure_layers(sample: Sample, layers: Mapping[str, Path], scaling: str, hom
     recipes = recipes_of(sample, scaling)
     test = np.array(sample.rows("test"))
     kept = np.random.default_rng(_SEED).random(test.shape) >= MASKED
-    train_labels, test_labels = sample.labels("train"), sample.labels("test")
+    labelled = _has_labels(sample.dataset)
 
     def make(folder: Path) -> None:
         errors: dict[str, dict[str, tuple[float, float, float]]] = {}
@@ -50,63 +54,60 @@ def measure_layers(sample: Sample, layers: Mapping[str, Path], scaling: str, hom
                 rebuilt = {key: stack(torch.from_numpy(x)).numpy() for key, x in _inputs(test, kept).items()}
                 codes = stack.encode(torch.from_numpy(test)).numpy()
             found = {key: mean_point(np.square(rows - test).sum(1)) for key, rows in rebuilt.items()}
-            if train_labels is not None and test_labels is not None:
-                found["probe"] = probe_error(np.load(layer / "train.npy"), train_labels, codes, test_labels)
+            if labelled:
+                # Training left the clean codes of its rows beside its weights.
+                sides = {split: np.load(layer / f"{split}.npy") for split in SPLITS if split != "test"} | {
+                    "test": codes
+                }
+                found["probe"] = probe_error(*(_labelled(sample, split, sides[split]) for split in SPLITS))
             errors[name] = found
             spectrum = singular_values(stack, test[:SPECTRUM_ROWS]).mean(0)
             np.save(folder / f"spectrum-{name}.npy", spectrum, allow_pickle=False)
         (folder / "errors.json").write_text(json.dumps(errors, indent=2))
 
-    made_from = {"layers": [layer.name for layer in layers.values()], "masked": MASKED, "rows": SPECTRUM_ROWS}
+    made_from = {"layers": [layer.name for layer in layers.values()], "masked": MASKED, "rows": [SPECTRUM_ROWS, PROBED]}
     return finished(home, state_key("measured", made_from), make)[0]
 
 
 def errors_by_depth(release: ReleaseData, dataset: Dataset, home: Path) -> tuple[list[Point], int] | None:
     """What a linear probe gets wrong on the inputs (depth 0) and on each layer's code, and on how many test rows.
 
-    Every error is a share of the test rows with its 95 % interval. None without labels.
+    Every error is a share of the test rows with its 95 % interval. None where there are not at least two labels.
     """
-    if dataset.record.label_names is None:
+    if not _has_labels(dataset):
         return None
 
     def make(folder: Path) -> None:
         depths = range(len(release.manifest.code.layers) + 1)
         (folder / "depths.json").write_text(json.dumps([_probe_at(release, dataset, depth) for depth in depths]))
 
-    made_from = {"space": release.manifest.space_id, "data": dataset.record.fingerprint, "rows": ROWS}
+    made_from = {"space": release.manifest.space_id, "data": dataset.record.fingerprint, "rows": PROBED}
     folder = finished(home, state_key("depths", made_from), make)[0]
     found = json.loads((folder / "depths.json").read_text())
-    points = [Point(depth, *values) for depth, values in enumerate(found)]
-    return points, min(ROWS["test"], dataset.record.rows["test"])
+    points = [Point(float(depth), *values) for depth, values in enumerate(found)]
+    return points, min(PROBED["test"], dataset.record.rows["test"])
 
 
 def mean_point(values: Float[np.ndarray, " rows"]) -> tuple[float, float, float]:
     """Mean of rows' values with its 95 % interval: mean, low, high."""
-    mean, reach = float(values.mean()), 1.96 * float(values.std()) / math.sqrt(len(values))
-    return mean, mean - reach, mean + reach
+    return _with(float(values.mean()), mean_interval(values.astype(np.float64)))
 
 
-def share_point(wrong: int, rows: int) -> tuple[float, float, float]:
-    """A share of rows with its 95 % interval (Wilson 1927): share, low, high."""
-    share, z = wrong / rows, 1.96
-    centre = (share + z**2 / (2 * rows)) / (1 + z**2 / rows)
-    reach = z / (1 + z**2 / rows) * math.sqrt(share * (1 - share) / rows + z**2 / (4 * rows**2))
-    return share, min(share, centre - reach), max(share, centre + reach)
+def probe_error(train: Labelled, validation: Labelled, test: Labelled) -> tuple[float, float, float]:
+    """What a linear probe gets wrong: share of test rows with its 95 % interval, low and high.
+
+    Args:
+        train: codes and their labels.
+        validation: likewise; decides how strongly the probe is regularised.
+        test: likewise.
+    """
+    rows = len(test[1])
+    wrong = round(rows * (1 - linear_probe(train, validation, test).accuracy))
+    return _with(wrong / rows, share_interval(wrong, rows))
 
 
-def probe_error(
-    train: Float[np.ndarray, "train d"],
-    train_labels: Int64[np.ndarray, " train"],
-    test: Float[np.ndarray, "test d"],
-    test_labels: Int64[np.ndarray, " test"],
-) -> tuple[float, float, float]:
-    """What a linear probe, fitted by least squares to standardised codes, gets wrong: share of test rows, low, high."""
-    scaler = StandardScaler().fit(train)
-    if len(np.unique(train_labels)) < 2:
-        predicted: np.ndarray = np.full(len(test), train_labels[0])
-    else:
-        predicted = RidgeClassifier().fit(scaler.transform(train), train_labels).predict(scaler.transform(test))
-    return share_point(int(np.sum(predicted != test_labels)), len(test))
+def _with(value: float, interval: Interval | None) -> tuple[float, float, float]:
+    return (value, value, value) if interval is None else (value, interval.low, interval.high)
 
 
 def _probe_at(release: ReleaseData, dataset: Dataset, depth: int) -> tuple[float, float, float]:
@@ -114,15 +115,26 @@ def _probe_at(release: ReleaseData, dataset: Dataset, depth: int) -> tuple[float
     layers = release.manifest.code.layers
     width = layers[depth - 1].width if depth else math.prod(release.manifest.input.shape)
     sides = []
-    for split in _PROBED:
-        most = min(ROWS[split], max(100, _MOST_ENTRIES // width))
-        chosen = sample_indices(dataset, split, _SEED, most)
+    for split in SPLITS:
+        chosen = sample_indices(dataset, split, _SEED, min(PROBED[split], max(100, _MOST_ENTRIES // width)))
         rows, labels = dataset.rows(split)[chosen].astype(np.float32), dataset.labels(split)
         codes = release.runtime.encode(rows, depth) if depth else rows.reshape(len(rows), -1)
         assert labels is not None  # noqa: S101 - the caller saw to it
-        sides += [codes, labels[chosen]]
+        sides.append((codes, labels[chosen]))
     return probe_error(*sides)
 
 
 def _inputs(test: Float[np.ndarray, "rows d"], kept: np.ndarray) -> dict[str, Float64[np.ndarray, "rows d"]]:
     return {"clean": test, "masked": test * kept}
+
+
+def _has_labels(dataset: Dataset) -> bool:
+    """Whether the training rows have at least two labels."""
+    labels = dataset.labels("train")
+    return labels is not None and len(np.unique(labels)) > 1
+
+
+def _labelled(sample: Sample, split: Split, codes: Float[np.ndarray, "rows d"]) -> Labelled:
+    labels = sample.labels(split)
+    assert labels is not None  # noqa: S101 - the caller saw to it
+    return codes[: PROBED[split]], labels[: PROBED[split]]

@@ -11,7 +11,7 @@ import numpy as np
 from flows.steps.datasets import Dataset
 from flows.steps.figures import Curve, Panel, Point, curve_figure, filters_by_level_figure, spectrum_figure
 from flows.steps.report.choosing import two_that_grow_most
-from flows.steps.report.comparison import MASKED, SPECTRUM_ROWS, errors_by_depth, measure_layers
+from flows.steps.report.comparison import MASKED, PROBED, SPECTRUM_ROWS, errors_by_depth, measure_layers
 from flows.steps.report.first_layers import (
     BATCH,
     CONTRACTIVE,
@@ -136,10 +136,10 @@ def _errors(sample: Sample, errors: Mapping[str, Mapping[str, list[float]]], pro
         f"An autoencoder without corruption should rebuild clean rows best, a denoising one rows lacking {MASKED:.0%} "
         "of their inputs. "
         + (
-            "How well a linear probe reads the labels off the code is another matter than either: the probe is fitted "
-            "by least squares to the training rows' codes. "
+            "How well a linear probe reads the labels off the code is another matter than either: the probe is a "
+            f"logistic regression on the codes of at most {PROBED['train']:,} training rows. "
             if labelled
-            else "There are no labels, so that no probe was fitted. "
+            else "There are not two labels, so that no probe was fitted. "
         )
         + f"{protocol} (Split: test, n = {n:,}; one seed, intervals over rows.)",
         "Vincent et al. 2010, error by corruption level",
@@ -148,7 +148,7 @@ def _errors(sample: Sample, errors: Mapping[str, Mapping[str, list[float]]], pro
 
 def _depth(release: ReleaseData, found: tuple[list[Point], int] | None) -> Entry:
     if found is None:
-        return Skipped(DEPTH, "The data have no labels, so that no probe can be fitted to the layers' codes.")
+        return Skipped(DEPTH, "The data have not two labels, so that no probe can be fitted to the layers' codes.")
     points, n = found
     widths = [layer.width for layer in release.manifest.code.layers]
     what = release.what
@@ -167,8 +167,9 @@ def _depth(release: ReleaseData, found: tuple[list[Point], int] | None) -> Entry
         curve_figure("Error by depth of this release, with 95 % intervals over test rows", [panel]),
         f"Error of a linear probe on {what} and on the codes of {len(widths)} layers.",
         f"What a linear probe reads of the labels from the {what}, and from the code of each layer of this release. "
-        "Layers get narrower: a code of a few units that loses little against thousands of inputs has kept what "
-        f"matters. The probe is fitted by least squares to training rows. (Split: test, n = {n:,}.)",
+        "Layers get narrower: a code of a few units that loses little against thousands of inputs has kept "
+        f"what matters. The probe is a logistic regression on at most {PROBED['train']:,} training rows. "
+        f"(Split: test, n = {n:,}.)",
         "Vincent et al. 2010, error by number of layers",
     )
 
