@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from flows.ask_commands import embed, generate
+from flows.ask_commands import classify, embed, generate
 from flows.doctor import doctor
 from flows.local_server import prefect_server_until_exit, set_environment
 from flows.release_commands import releases
@@ -32,6 +32,7 @@ app = typer.Typer(
 )
 app.add_typer(releases, name="releases")
 app.command()(embed)
+app.command()(classify)
 app.command()(generate)
 app.command()(doctor)
 app.command()(report)

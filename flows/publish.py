@@ -25,11 +25,12 @@ _KEEP_UNUSED = timedelta(days=7)
 
 
 @task(cache_policy=NO_CACHE)
-def export_onnx(dataset: Dataset, recipe: Recipe, stack: Path, home: Path) -> Path:
-    """Encoder and decoder as ONNX, checked against torch."""
+def export_onnx(dataset: Dataset, recipe: Recipe, stack: Path, home: Path, classifier: Path | None = None) -> Path:
+    """Encoder, decoder and, where there is one, classifier as ONNX, checked against torch."""
     with step_progress("export") as report:
-        folder = export_step(dataset, recipe, stack, home)
-        report(1, 1, "encoder and decoder agree with torch")
+        folder = export_step(dataset, recipe, stack, home, classifier)
+        graphs = "encoder and decoder" if classifier is None else "encoder, decoder and classifier"
+        report(1, 1, f"{graphs} agree with torch")
     return folder
 
 

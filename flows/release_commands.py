@@ -65,6 +65,9 @@ def show_release(
     table.add_row("recipe", json.dumps(manifest.recipe))
     table.add_row("input", f"{manifest.input.kind} {list(manifest.input.shape)}")
     table.add_row("code", " -> ".join(str(layer.width) for layer in manifest.code.layers))
+    if manifest.contraction_forms:
+        forms = ", ".join(f"{phase} {form}" for phase, form in manifest.contraction_forms.items())
+        table.add_row("contraction penalty", forms)
     table.add_row("data", f"{manifest.data.source}, {manifest.data.rows}, {manifest.data.fingerprint[:16]}")
     table.add_row("parent", manifest.parent or "none")
     for metric in manifest.metrics:

@@ -9,7 +9,7 @@ from prefect import flow
 from flows.pictures import attach_pictures
 from flows.prepare import prepare
 from flows.publish import export_onnx, promote_champion, publish_release
-from flows.steps.datasets import PrepareSettings
+from flows.steps.datasets import PrepareSettings, demand_label_source, demand_labels
 from flows.train import fine_tune_classifier, fine_tune_stack, pretrain_layer, scale_rows
 from models.recipe import Recipe
 
@@ -39,19 +39,27 @@ def retrain(
 
     Returns:
         The version of the release.
+
+    Raises:
+        LabelsMissingError: the recipe learns from labels that the source does not have; nothing of it was read where
+            names tell.
     """
     # The split has a seed of its own: another training seed is judged on the same rows.
     settings = PrepareSettings(skip_bad=skip_bad, label_column=label_column)
+    supervised = recipe.supervised_fine_tuning.epochs > 0
+    if supervised:
+        demand_label_source(source, label_column)
     dataset = prepare(source, home=home, data_folder=data_folder, settings=settings)
+    if supervised:
+        demand_labels(dataset)
     rows = scale_rows(dataset, recipe, home)
     layers: list[Path] = []
     for number in range(1, len(recipe.layers) + 1):
         below = layers[-1] if layers else rows
         layers.append(pretrain_layer(dataset, recipe, number, below, home))
     stack = fine_tune_stack(dataset, recipe, rows, layers, home)
-    if recipe.supervised_fine_tuning.epochs:
-        fine_tune_classifier(dataset, recipe, rows, layers, home)
-    exported = export_onnx(dataset, recipe, stack, home)
+    classifier = fine_tune_classifier(dataset, recipe, rows, layers, home) if supervised else None
+    exported = export_onnx(dataset, recipe, stack, home, classifier)
     version = publish_release(dataset, recipe, exported, home)
     if promote:
         promote_champion(version, home)

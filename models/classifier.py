@@ -45,8 +45,8 @@ class Classifier(nn.Module):
 
     @property
     def encoder(self) -> Autoencoder:
-        """What encodes: the stack, or its only pair, whose contraction penalty has a closed form."""
-        return self.stack.pairs[0] if len(self.stack.pairs) == 1 else self.stack
+        """What encodes, and is contracted where that is asked for."""
+        return classifier_encoder(self.stack)
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -57,6 +57,11 @@ class Classifier(nn.Module):
         """The logits of scaled rows, (batch, *input_shape)."""
         logits: Tensor = self.head(self.stack.encode(x).flatten(1))
         return logits
+
+
+def classifier_encoder(stack: Stack) -> Autoencoder:
+    """What a classifier encodes with: the stack, or its only pair, whose contraction penalty has a closed form."""
+    return stack.pairs[0] if len(stack.pairs) == 1 else stack
 
 
 def build_classifier(recipe: Recipe, input_shape: tuple[int, ...], classes: int) -> Classifier:

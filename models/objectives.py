@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from models.batches import Rows
+from models.classifier import classifier_encoder
 from models.contraction import PenaltyForm, penalty_form
 from models.layers import Autoencoder
 from models.losses import emphasised_weight, reconstruction_loss
@@ -122,7 +123,8 @@ def fine_tuning_objective(recipe: Recipe) -> Objective:
 
 
 def penalty_forms(recipe: Recipe, stack: Stack) -> dict[str, PenaltyForm]:
-    """How each phase that has an analytic penalty computes it: `layer_1` ... and `fine_tuning` -> form."""
+    """How each phase that has an analytic penalty computes it: `layer_1` ..., `fine_tuning` and
+    `supervised_fine_tuning` -> form."""
     phases: dict[str, tuple[Autoencoder, Contraction]] = {}
     if recipe.pretraining.epochs:
         phases |= {
@@ -130,6 +132,8 @@ def penalty_forms(recipe: Recipe, stack: Stack) -> dict[str, PenaltyForm]:
         }
     if recipe.fine_tuning.epochs and recipe.fine_tuning.contract:
         phases["fine_tuning"] = (stack, recipe.contraction)
+    if recipe.supervised_fine_tuning.epochs:
+        phases["supervised_fine_tuning"] = (classifier_encoder(stack), recipe.supervised_fine_tuning.contraction)
     return {
         phase: penalty_form(model, contraction.form)
         for phase, (model, contraction) in phases.items()

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32
 
+from flows.steps.classification import describe_classifier
 from flows.steps.datasets import Dataset
 from flows.steps.evaluation import Networks, sample_indices, sample_rows
 from flows.steps.latent import (
@@ -23,8 +24,10 @@ from flows.steps.onnx_export import OPSET
 from flows.steps.report.release_pictures import release_pictures
 from flows.steps.report.stored import store_pictures
 from flows.steps.sampling_contents import describe_sampling
+from models.objectives import penalty_forms
 from models.recipe import Recipe
 from models.sampling import Density, fit_density
+from models.stack import build_stack
 from service.release.home import MODEL_NAME
 from service.release.manifest import Code, CodeLayer, Data, Golden, Input, Manifest, Reference
 from service.release.manifest import Density as DescribedDensity
@@ -55,12 +58,12 @@ def space_of(encoder: Path) -> str:
 def complete_release(
     folder: Path, dataset: Dataset, recipe: Recipe, scale: tuple[float, ...], lineage: Lineage
 ) -> Manifest:
-    """Add golden batch, density, reference and figures to a folder that holds the two graphs.
+    """Add golden batch, density and reference to a folder that holds the graphs.
 
     All of it is computed through the service's own ONNX Runtime sessions: what is measured is what is served.
 
     Args:
-        folder: a draft with `encoder.onnx` and `decoder.onnx`.
+        folder: a draft with `encoder.onnx`, `decoder.onnx` and perhaps `classifier.onnx`.
         dataset: what was learned from.
         recipe: what was trained.
         scale: what one unit of reconstruction error is, one number or one a feature.
@@ -79,6 +82,7 @@ def complete_release(
     validation_codes = networks.encode(validation)
     errors = squared_errors(validation, networks.decode(validation_codes), scale)
     record = dataset.record
+    golden = _save_golden(networks, sample_rows(dataset, "test", recipe.seed, _GOLDEN_ROWS), folder / "golden")
     return Manifest(
         name=MODEL_NAME,
         version=lineage.version,
@@ -108,9 +112,11 @@ def complete_release(
         latent=latent_statistics(codes),
         density=DescribedDensity(components=len(density.weights), fitted_rows=density.fitted_rows),
         calibration=calibrate(errors, mahalanobis_distances(validation_codes, codes), "validation"),
-        golden=_save_golden(networks, sample_rows(dataset, "test", recipe.seed, _GOLDEN_ROWS), folder / "golden"),
+        golden=golden,
         reference=_save_reference(dataset, chosen, rows, codes, folder / "reference"),
         sampling=describe_sampling(folder, dataset, recipe, density, rows, codes),
+        classifier=describe_classifier(folder, dataset),
+        contraction_forms=penalty_forms(recipe, build_stack(recipe, record.shape)),
         opset=OPSET,
         versions={name: version for name in _LIBRARIES if (version := _version(name))},
         parent=lineage.parent,

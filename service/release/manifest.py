@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -18,6 +18,7 @@ MANIFEST_FILE = "manifest.json"
 MANIFEST_DIGEST_FILE = "manifest.sha256"
 
 SamplingMethod = Literal["density", "walkback", "jacobian_walk"]
+ContractionForm = Literal["closed", "exact", "probe"]
 
 
 class _Part(BaseModel):
@@ -197,6 +198,21 @@ class Reference(_Part):
     map: Literal["code", "pca"] = Field(description="what the 2-D coordinates are")
 
 
+class Classifier(_Part):
+    """What `classifier.onnx` answers, and how far it can be trusted; a release need not have one."""
+
+    classes: int = Field(ge=2, description="probabilities of one row, which add up to 1")
+    label_names: tuple[str, ...] = Field(description="what each probability is of, in order")
+    metric: str = Field(description="the name of the metric that says how often the likeliest label is wrong")
+    tolerance: float = Field(ge=0, description="largest absolute difference of a probability of the golden batch")
+
+    @model_validator(mode="after")
+    def _every_class_has_a_name(self) -> Self:
+        if len(self.label_names) != self.classes:
+            raise ValueError(f"{len(self.label_names)} label names came, {self.classes} expected, one a class")
+        return self
+
+
 class Manifest(_Part):
     """Everything a reader must know of a release. Immutable, like the release."""
 
@@ -219,6 +235,12 @@ class Manifest(_Part):
     golden: Golden
     reference: Reference
     sampling: Sampling | None = Field(default=None, description="None: a release of before, from its density only")
+    classifier: Classifier | None = Field(default=None, description="where supervised fine-tuning made one")
+    contraction_forms: dict[str, ContractionForm] | None = Field(
+        default=None,
+        description="phase of training -> how its analytic contraction penalty was computed: in closed form, exactly "
+        "by a product a code unit, or by a random probe a row; None: a release of before",
+    )
     opset: int
     versions: dict[str, str] = Field(description="library -> version, of the machine that made the release")
     parent: str | None = Field(default=None, description="the champion when this release was made")

@@ -198,7 +198,9 @@ def test_the_doctor_finds_the_champion_whole(manifold: Manifold, trained_home: P
     assert "every file as published" in manifold("doctor", home=trained_home).stdout
 
 
-@pytest.mark.parametrize("command", ["train", "schedule", "serve", "embed", "generate", "doctor", "releases", "demo"])
+@pytest.mark.parametrize(
+    "command", ["train", "schedule", "serve", "embed", "classify", "generate", "doctor", "releases", "demo"]
+)
 def test_each_command_explains_itself(manifold: Manifold, tmp_path: Path, command: str) -> None:
     result = manifold(command, "--help", home=tmp_path / "home")
     assert result.returncode == 0

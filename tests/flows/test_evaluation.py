@@ -12,8 +12,10 @@ import pytest
 from sklearn.decomposition import PCA
 
 from flows.steps.datasets import Dataset, PrepareSettings, prepare_dataset
+from flows.steps.datasets.collecting import MISSING
 from flows.steps.datasets.record import SPLITS
 from flows.steps.evaluation import Subject, evaluate, measured
+from flows.steps.evaluation.labels import label_metrics
 from flows.steps.evaluation.reconstruction import reconstruction_metrics
 from flows.steps.onnx_export import export_networks
 from flows.steps.publishing import error_scale
@@ -157,6 +159,25 @@ def test_a_table_without_labels_is_measured_without_them_each_column_in_its_own_
     assert isinstance(ratio, Curve)
     # Two draws of four independent columns of deviation 1 are 2 Γ(5/2) / Γ(2) apart: no column's unit weighs more.
     assert ratio.at[-1] / 2 == pytest.approx(2.659, rel=0.07)
+
+
+def test_rows_without_a_label_are_no_label_of_their_own(subject: Subject, digits: Dataset, tmp_path: Path) -> None:
+    rows = {"train": 60, "validation": 20, "test": 30}
+    for split in SPLITS:
+        np.save(tmp_path / f"{split}.npy", digits.rows(split)[: rows[split]])
+        labels = np.array(digits.labels(split))[: rows[split]]
+        labels[::3] = MISSING
+        np.save(tmp_path / f"labels_{split}.npy", labels)
+    some = replace(subject, dataset=Dataset(tmp_path, digits.record.model_copy(update={"rows": rows})))
+    figures = {figure.name: figure for figure in label_metrics(some, None)}
+    assert {name: figure.rows for name, figure in figures.items() if not name.endswith("_of_inputs")} == {
+        "neighbour_accuracy": 20,
+        "linear_probe_accuracy": 20,
+    }
+    assert (figures["neighbour_accuracy"].method or "").startswith("1 neighbour among 40 training rows")
+
+    np.save(tmp_path / "labels_test.npy", np.full(30, MISSING))
+    assert list(label_metrics(some, None)) == []
 
 
 def test_a_split_of_a_few_rows_gives_the_figures_that_it_can(subject: Subject, digits: Dataset, tmp_path: Path) -> None:

@@ -30,6 +30,16 @@ class ArraySource:
         self.name = name
         self._path = path
 
+    def lacks_labels(self) -> str | None:
+        if self._path.suffix.lower() == ".npy":
+            return "a .npy file, which has no place for labels"
+        try:
+            with zipfile.ZipFile(self._path) as archive:
+                return None if "y.npy" in archive.namelist() else "a .npz file without an array y"
+        except _BROKEN:
+            # What is wrong with it is told when it is read.
+            return None
+
     def pieces(self) -> Sequence[Piece]:
         return [Piece(self._path.suffix.lower(), self._path)]
 

@@ -77,6 +77,12 @@ class ImageFolderSource:
         self.name = name
         self._paths = {path.relative_to(folder).as_posix(): path for path in paths}
 
+    def lacks_labels(self) -> str | None:
+        labels = {name.split("/")[0] for name in self._paths if "/" in name}
+        if not labels:
+            return "a folder of images without sub-folders"
+        return None if len(labels) > 1 else f"a folder of images in one sub-folder, {labels.pop()!r}"
+
     def pieces(self) -> Sequence[Piece]:
         return [Piece(name, path) for name, path in self._paths.items()]
 

@@ -84,6 +84,12 @@ class Source(Protocol):
     def built_in(self) -> bool:
         """Whether it is a published dataset."""
 
+    def lacks_labels(self) -> str | None:
+        """What it is, in words, where no row of it can have a label, or all have the same; None where they may differ.
+
+        Only names are looked at: those of files, folders, columns and arrays.
+        """
+
     def pieces(self) -> Sequence[Piece]:
         """All content that the rows are made of, in a fixed order, without decoding any."""
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import chain
 
 from flows.steps.evaluation.encoder import encoder_figures
-from flows.steps.evaluation.labels import label_metrics
+from flows.steps.evaluation.labels import classifier_metrics, label_metrics
 from flows.steps.evaluation.neighbourhoods import neighbourhood_metrics
 from flows.steps.evaluation.reconstruction import linear_code, reconstruction_metrics
 from flows.steps.evaluation.samples import sample_metrics
@@ -24,6 +24,7 @@ def evaluate(subject: Subject) -> Iterator[Metric | Curve]:
     yield from chain(
         reconstruction_metrics(subject, linear),
         label_metrics(subject, linear),
+        classifier_metrics(subject),
         neighbourhood_metrics(subject, linear),
         encoder_figures(subject),
         sample_metrics(subject),

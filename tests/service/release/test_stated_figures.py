@@ -33,15 +33,16 @@ _CURVE: dict[str, Any] = {
 }
 
 
-def test_a_manifest_from_before_intervals_and_curves_is_still_read(tmp_path: Path) -> None:
+def test_a_manifest_from_before_intervals_curves_and_contraction_forms_is_still_read(tmp_path: Path) -> None:
     described = json.loads(manifest_of("1").to_bytes())
-    del described["curves"]
+    del described["curves"], described["contraction_forms"]
     described["metrics"] = [_METRIC]
     content = json.dumps(described).encode()
     (tmp_path / MANIFEST_FILE).write_bytes(content)
     (tmp_path / MANIFEST_DIGEST_FILE).write_text(hashlib.sha256(content).hexdigest())
     manifest = read_manifest(tmp_path)
     assert (manifest.metrics[0].value, manifest.metrics[0].interval, manifest.curves) == (0.9, None, ())
+    assert manifest.contraction_forms is None
 
 
 def test_figures_with_intervals_come_back_as_they_were_written() -> None:
