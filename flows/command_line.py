@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from datetime import timedelta
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,6 +14,7 @@ from flows.doctor import doctor
 from flows.local_server import prefect_server_until_exit, set_environment
 from flows.release_commands import releases
 from flows.report_command import report
+from flows.serving import serving_command, serving_environment
 from flows.steps.errors import FlowError
 from flows.steps.recipes import load_recipe, recipe_names
 from flows.terminal import console
@@ -131,22 +131,6 @@ def serve(
     """
     environment = serving_environment(Home.from_environment())
     os.execve(sys.executable, serving_command(host, port), environment)  # noqa: S606 - our own interpreter
-
-
-def serving_command(host: str, port: int) -> list[str]:
-    """The command line that serves the champion."""
-    root = str(Path(__file__).resolve().parent.parent)
-    where = ["--host", host, "--port", str(port), "--working-dir", root]
-    return [sys.executable, "-m", "bentoml", "serve", "service.service:Manifold", *where]
-
-
-def serving_environment(home: Home) -> dict[str, str]:
-    """What the service reads: this home, by an absolute path; and no telemetry."""
-    return os.environ | {
-        "MANIFOLD_HOME": str(home.root),
-        "BENTOML_HOME": str(home.bentoml),
-        "BENTOML_DO_NOT_TRACK": "True",
-    }
 
 
 @app.command()

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from rich.markup import escape
 
-from flows.command_line import serving_command, serving_environment
 from flows.figure_lines import metric_line
+from flows.serving import serving_command, serving_environment
 from flows.steps.errors import FlowError
 from flows.terminal import console
 from service.client import ManifoldClient
