@@ -30,7 +30,7 @@ SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 # A probe's time grows with its rows; its interval comes from the test rows.
 PROBED: dict[Split, int] = {"train": 3_000, "validation": 1_000, "test": 2_000}
 
-Labelled = tuple[Float[np.ndarray, "rows d"], Int64[np.ndarray, " rows"]]
+Labelled = tuple[Float[np.ndarray, "_ d"], Int64[np.ndarray, "_"]]
 
 
 def measure_layers(sample: Sample, layers: Mapping[str, Path], scaling: str, home: Path) -> Path:
