@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -21,10 +22,13 @@ from pythae.trainers import BaseTrainer, BaseTrainerConfig
 from torch import Tensor, nn
 
 from benchmarks.harness import Row, interleave, ratio
-from benchmarks.training.subjects import ROWS, THREADS, Images, Seconds, layer_epoch, mnist, named, recipe
-from models.objectives import layer_objective
+from benchmarks.training.subjects import ROWS, THREADS, Images, Seconds, layer_epoch, mnist, named
+from models.layers import build_pair
+from models.objectives import Objective
 from models.pretraining import encode_rows, pretrain_layer
-from models.stack import build_stack
+from models.randomness import make_generator
+from models.recipe_parts import Dense, Training
+from models.stack import Stack
 
 _BATCH = 128
 _ROUNDS = 7
@@ -108,10 +112,10 @@ def _pythae_epoch(rows: Images, device: torch.device) -> Seconds:
 def _over_clustpy(device: torch.device) -> Iterator[Row]:
     """Greedy pre-training to the same validation error: the peer's best over all budgets.
 
-    Linear layers, squared error, Adam at 0.001 and batches of 128 on both sides. Linear, because clustpy trains each layer
-    without the activation that its stack then has: with rectified ones its stack is worse than the mean image, and
-    anything is quick to reach that. The error is that of the unrolled stack on rows that neither side learned from. A
-    second row is the time of one epoch a layer on the same rows: speed alone, whatever is learned.
+    Linear layers, squared error, Adam at 0.001 and batches of 128 on both sides. Linear, because clustpy trains each
+    layer without the activation that its stack then has: with rectified ones its stack is worse than the mean image,
+    and anything is quick to reach that. The error is that of the unrolled stack on rows that neither side learned from.
+    A second row is the time of one epoch a layer on the same rows: speed alone, whatever is learned.
     """
     every = mnist(ROWS + _GREEDY_VALIDATION)
     rows, validation = every[:ROWS], every[ROWS:]
@@ -167,17 +171,22 @@ def _pretrain_clustpy(rows: Images, epochs: int, device: torch.device) -> tuple[
 
 def _pretrain_ours(rows: Images, epochs: int, device: torch.device) -> tuple[float, nn.Module]:
     """Seconds, and the stack."""
-    subject = recipe(
-        "sae",
-        layers=_GREEDY_LAYERS,
-        activation="linear",
-        code_activation="linear",
-        output_activation="linear",
-        loss="squared_error",
-        tied_weights=False,
-        pretraining={"epochs": epochs, "batch_size": _BATCH},
+    widths = (784, *_GREEDY_LAYERS)
+    # Pairs by hand: no recipe has a stack that is linear throughout.
+    stack = Stack(
+        [
+            build_pair(
+                Dense(width=width),
+                (below,),
+                code_activation="linear",
+                output_activation="linear",
+                tied=False,
+                generator=make_generator(0, "weights", index),
+            )
+            for index, (below, width) in enumerate(pairwise(widths))
+        ]
     )
-    stack = build_stack(subject, (784,))
+    settings = Training(epochs=epochs, batch_size=_BATCH)
     started = time.perf_counter()
     inputs = rows
     for index, pair in enumerate(stack.pairs):
@@ -185,8 +194,8 @@ def _pretrain_ours(rows: Images, epochs: int, device: torch.device) -> tuple[flo
             pair,
             inputs,
             inputs[:1],
-            objective=layer_objective(subject, index),
-            settings=subject.pretraining,
+            objective=Objective("squared_error"),
+            settings=settings,
             seed=0,
             layer_index=index,
             device=device,
