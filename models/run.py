@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor, nn
 
-from models.batches import Rows, chunks, gather
+from models.batches import Rows, chunks, gather, read_ahead, shuffled
 from models.checkpoints import (
     Checkpoint,
     CheckpointKeeper,
@@ -66,11 +66,13 @@ class Run:
         size = self.settings.batch_size
         # Kept from before the draw: who goes on from within the epoch draws the same order.
         order_state = self.order.get_state()
-        order = torch.randperm(self.rows, generator=self.order).numpy()
+        order = shuffled(examples.rows, self.order)
         buffer = np.empty((min(size, self.rows), *examples.rows.shape[1:]), dtype=np.float32)
         while self.step < self.steps:
             # Within a batch the order is free; ascending, a file on disk is read forwards.
-            chosen = np.sort(order[self.step * size : (self.step + 1) * size])
+            start = self.step * size
+            chosen = np.sort(order[start : start + size])
+            read_ahead(examples.rows, order, start, start + size)
             x, labels = self._on_device(gather(examples.rows, chosen, buffer), examples.labels, chosen)
             self._set_learning_rate()
             self.optimiser.zero_grad(set_to_none=True)
