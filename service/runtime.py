@@ -166,10 +166,6 @@ class Runtime:
         rows, codes = run_graph(self._walk, {"x": x, "noise": noise}, ("next_x", "z"))
         return rows, codes
 
-    def sample(self, n: int, seed: int) -> Floats:
-        """Codes (n, code size) drawn from the density; the same seed gives the same codes."""
-        return self.density.draw(n, np.random.default_rng(seed))
-
     def reproduce_golden(self) -> None:
         """Run the golden batch and compare with the answers the release was published with.
 

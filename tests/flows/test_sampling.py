@@ -14,11 +14,14 @@ from typer.testing import CliRunner
 
 from flows.release_commands import releases
 from flows.steps.datasets import Dataset, PrepareSettings, prepare_dataset
+from flows.steps.evaluation import Subject
+from flows.steps.evaluation.samples import sample_metrics
 from flows.steps.publishing import error_scale, export_step
 from flows.steps.release_contents import Lineage, complete_release
 from flows.steps.training import fine_tune_step, load_stack, preprocessing_of, pretrain_step, scale_dataset
 from flows.steps.walk_export import export_walk
 from models.chains import jacobian_step, walkback_step
+from models.measures.sample_quality import sample_quality
 from models.preprocessing import build_preprocessing
 from models.recipe import Recipe, layer_corruption, parse_recipe
 from models.stack import Stack, build_stack
@@ -169,6 +172,36 @@ def test_a_walk_stays_near_the_data_and_leaves_its_start(contractive: Published)
     assert unseen < 0.85 * contractive.to_the_nearest_unseen(contractive.random_codes_decoded())
     known = contractive.scaled(contractive.dataset.rows("train")[:]).numpy()
     assert cdist(contractive.scaled(drawn).numpy(), known).min(1).min() > 0.3
+
+
+@pytest.mark.parametrize(
+    ("name", "method", "said"),
+    [
+        ("denoising", "density", "samples by density; "),
+        ("contractive", "jacobian_walk", "samples by jacobian_walk, 5 steps from training rows; "),
+    ],
+)
+def test_samples_are_judged_as_the_service_draws_them(
+    request: pytest.FixtureRequest, name: str, method: Any, said: str
+) -> None:
+    release: Published = request.getfixturevalue(name)
+    subject = Subject(
+        release.runtime,
+        release.dataset,
+        release.recipe,
+        preprocessing_of(release.dataset, release.recipe),
+        release.stack,
+    )
+    figures = {figure.name: figure for figure in sample_metrics(subject)}
+    rows = figures["sample_precision"].rows
+    drawn = run(release.runtime, draw(release.runtime, Plan(method, rows, 5, 1.0, 0))).x
+    expected = sample_quality(subject.flat(subject.rows("test", rows)), subject.flat(drawn))
+    found = tuple(figures[f"sample_{measure}"].value for measure in ("precision", "recall", "coverage", "density"))
+    assert found == (expected.precision, expected.recall, expected.coverage, float(expected.within.mean()))
+    assert figures["sample_density"].interval is not None
+    for measure in ("precision", "recall", "density", "coverage"):
+        assert (figures[f"sample_{measure}"].method or "").startswith(said)
+        assert (figures[f"sample_{measure}_of_rows"].method or "").startswith("validation rows as samples; ")
 
 
 @pytest.mark.parametrize("up", ["transposed", "resize"])

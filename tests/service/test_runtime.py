@@ -59,14 +59,6 @@ def test_the_golden_batch_decides_whether_a_device_will_do(home: Home, publish: 
         load(home, "bad").reproduce_golden()
 
 
-def test_samples_repeat_with_their_seed(home: Home, publish: Publish) -> None:
-    publish(home, "one")
-    runtime = load(home, "one")
-    assert np.array_equal(runtime.sample(10, 1), runtime.sample(10, 1))
-    assert not np.array_equal(runtime.sample(10, 1), runtime.sample(10, 2))
-    assert runtime.sample(10, 1).dtype == np.float32
-
-
 def test_a_graph_that_is_not_what_the_manifest_says_is_named(home: Home, publish: Publish) -> None:
     publish(home, "images")
     publish(home, "vectors", shape=(16,))

@@ -27,7 +27,7 @@ _SPECTRUM_SIDE = 1_024
 _STATED_RANKS = 200
 _SATURATION_ROWS = 2_000
 _CONTRACTION_ROWS = 300
-# Of the mean distance of two rows, from a seventieth of it to twice as much.
+# Of the mean distance of two rows, from a sixty-fourth of it to twice as much.
 _RADII = 2.0 ** np.arange(-6, 2)
 
 

@@ -11,30 +11,40 @@ from flows.steps.evaluation.figures import mean_of, share_of
 from flows.steps.evaluation.subject import SAMPLE_SEED, Subject
 from models.measures.sample_quality import sample_quality
 from service.release.manifest import Metric
+from service.sampling import Plan, default_plan, draw, run
 
 _ROWS = 2_000
 
 
 def sample_metrics(subject: Subject) -> Iterator[Metric]:
-    """Precision, recall, density and coverage of samples as the service draws them, in the space of the rows.
+    """Precision, recall, density and coverage of samples, in the space of the rows.
 
-    The same figures of as many validation rows (`_of_rows`) say what a perfect sampler would get from so few.
+    They are drawn as the service draws them where nothing else is asked for; `method` says how. The same figures of
+    as many validation rows (`_of_rows`) say what a perfect sampler would get from so few.
     """
     rows = min(_ROWS, *(subject.dataset.record.rows[split] for split in ("validation", "test")))
     rows = subject.affordable(rows)
     if rows < 2:
         return
     real = subject.flat(subject.rows("test", rows))
-    drawn = subject.runtime.decode(subject.runtime.sample(rows, SAMPLE_SEED))
-    yield from _quality("", real, subject.flat(drawn))
-    yield from _quality("_of_rows", real, subject.flat(subject.rows("validation", rows)))
+    plan = default_plan(subject.runtime.manifest, rows, SAMPLE_SEED)
+    drawn = run(subject.runtime, draw(subject.runtime, plan)).x
+    yield from _quality("", _way(plan), real, subject.flat(drawn))
+    unseen = subject.flat(subject.rows("validation", rows))
+    yield from _quality("_of_rows", "validation rows as samples", real, unseen)
+
+
+def _way(plan: Plan) -> str:
+    if plan.method == "density":
+        return "samples by density"
+    return f"samples by {plan.method}, {plan.steps} step{'s' if plan.steps > 1 else ''} from training rows"
 
 
 def _quality(
-    suffix: str, real: Float32[np.ndarray, "rows x"], samples: Float32[np.ndarray, "samples x"]
+    suffix: str, way: str, real: Float32[np.ndarray, "rows x"], samples: Float32[np.ndarray, "samples x"]
 ) -> Iterator[Metric]:
     quality = sample_quality(real, samples)
-    near = f"{quality.neighbours} neighbours"
+    near = f"{way}; {quality.neighbours} neighbours"
     of_samples, of_real = f"{near}; given the test rows", f"{near}; given the samples"
     rows = len(samples)
     yield share_of(f"sample_precision{suffix}", quality.precision, "test", rows, "higher", of_samples)
