@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float32, Float64
 
+from models.measures.reconstruction import squared_error_per_row
 from service.release.manifest import Calibration, Latent
 
 _QUANTILES = 201
@@ -34,11 +35,14 @@ def squared_errors(
     Args:
         rows: in the data's own units.
         rebuilt: likewise.
-        scale: what one unit of error is, one number or one a feature: with 255, pixels count from 0 to 1.
+        scale: what one unit of error is, as a manifest has it, one number or one a feature: with 255, pixels count
+            from 0 to 1.
+
+    Raises:
+        ShapeError: the shapes differ.
     """
-    difference = (rows.astype(np.float64) - rebuilt).reshape(len(rows), -1) / np.asarray(scale)
-    errors: Float64[np.ndarray, "rows"] = np.square(difference).sum(1)
-    return errors
+    unit = np.asarray(scale, np.float64)
+    return squared_error_per_row(rows, rebuilt, unit.reshape(() if unit.size == 1 else rows.shape[1:]))
 
 
 def mahalanobis_distances(

@@ -16,11 +16,18 @@ from models.errors import ShapeError
 _COVARIANCE_FEATURES = 4_096
 
 
-def squared_error_per_row(rows: AnyRows, reconstruction: AnyRows) -> Float64[np.ndarray, " rows"]:
-    """Squared error of each row, summed over features; squared units of the rows.
+def squared_error_per_row(
+    rows: AnyRows, reconstruction: AnyRows, scale: float | Float[np.ndarray, "..."] = 1.0
+) -> Float64[np.ndarray, " rows"]:
+    """Squared error of each row, summed over features; squared units of the rows, over the scale's.
 
     Divided by the number of features it is the error per entry (per pixel, for grey images). Hinton & Salakhutdinov
     2006, figure 2B, gives its mean over the test images, pixels in [0, 1].
+
+    Args:
+        rows: (n, *shape); may be memory-mapped.
+        reconstruction: likewise.
+        scale: what one unit of error is; one number, or one a feature, in a row's shape.
 
     Raises:
         ShapeError: the shapes differ.
@@ -29,7 +36,7 @@ def squared_error_per_row(rows: AnyRows, reconstruction: AnyRows) -> Float64[np.
         raise ShapeError(f"rows {rows.shape} and reconstruction {reconstruction.shape} came; expected equal shapes")
     errors = np.empty(len(rows))
     for place, chunk in chunks(rows):
-        difference = chunk.astype(np.float64) - reconstruction[place]
+        difference = (chunk.astype(np.float64) - reconstruction[place]) / scale
         errors[place] = np.square(difference).reshape(len(chunk), -1).sum(1)
     return errors
 

@@ -39,6 +39,8 @@ def test_the_squared_error_is_summed_over_a_rows_features() -> None:
     rows, reconstruction = np.zeros((3, 2, 2), np.float32), np.zeros((3, 2, 2), np.float32)
     reconstruction[1] = 2
     assert squared_error_per_row(rows, reconstruction).tolist() == [0, 16, 0]
+    # In units of their own, the four errors of 2 are 2, 1, 1/2 and 1/4.
+    assert squared_error_per_row(rows, reconstruction, np.array([[1.0, 2.0], [4.0, 8.0]])).tolist() == [0, 5.3125, 0]
     with pytest.raises(ShapeError, match="equal shapes"):
         squared_error_per_row(rows, reconstruction[:2])
 
