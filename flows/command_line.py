@@ -44,6 +44,10 @@ Set = Annotated[list[str] | None, typer.Option("--set", help="A recipe's field, 
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Drop bad rows and columns, and count them.")]
 Label = Annotated[str | None, typer.Option(help="The column of a table that holds labels.")]
 Promote = Annotated[bool, typer.Option(help="Make the new release the champion.")]
+Comparisons = Annotated[
+    bool,
+    typer.Option("--comparisons", help="Also train what the report compares with, for the run's page; about a minute."),
+]
 
 
 @app.command()
@@ -54,6 +58,7 @@ def train(
     skip_bad: SkipBad = False,
     label_column: Label = None,
     promote: Promote = True,
+    comparisons: Comparisons = False,
 ) -> None:
     """Prepare data, train layer by layer, export, publish a release and make it the champion.
 
@@ -71,7 +76,15 @@ def train(
 
     home = Home.from_environment()
     chosen = load_recipe(recipe, settings or [])
-    version = train_once(home, source, chosen, skip_bad=skip_bad, label_column=label_column, promote=promote)
+    version = train_once(
+        home,
+        source,
+        chosen,
+        skip_bad=skip_bad,
+        label_column=label_column,
+        promote=promote,
+        comparisons=comparisons,
+    )
     console.print(f"release {version} is in {home.store}" + (" and is the champion" if promote else ""))
 
 
@@ -87,6 +100,7 @@ def schedule(
     skip_bad: SkipBad = False,
     label_column: Label = None,
     promote: Promote = True,
+    comparisons: Comparisons = False,
 ) -> None:
     """Retrain again and again: a Prefect deployment with a cron or an interval, served until you stop it.
 
@@ -115,6 +129,7 @@ def schedule(
         skip_bad=skip_bad,
         label_column=label_column,
         promote=promote,
+        comparisons=comparisons,
     )
 
 

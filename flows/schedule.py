@@ -28,6 +28,7 @@ def serve_schedule(
     skip_bad: bool,
     label_column: str | None,
     promote: bool,
+    comparisons: bool,
 ) -> None:
     """Create or renew the deployment `retrain/<name>` and run it when it is due, until interrupted.
 
@@ -42,7 +43,13 @@ def serve_schedule(
             cron=cron,
             interval=interval,
             parameters=retrain_parameters(
-                home, source, recipe, skip_bad=skip_bad, label_column=label_column, promote=promote
+                home,
+                source,
+                recipe,
+                skip_bad=skip_bad,
+                label_column=label_column,
+                promote=promote,
+                comparisons=comparisons,
             ),
             pause_on_shutdown=False,
             # One retraining at a time in this process.
@@ -55,7 +62,14 @@ def serve_schedule(
 
 
 def retrain_parameters(
-    home: Home, source: str, recipe: Recipe, *, skip_bad: bool, label_column: str | None, promote: bool
+    home: Home,
+    source: str,
+    recipe: Recipe,
+    *,
+    skip_bad: bool,
+    label_column: str | None,
+    promote: bool,
+    comparisons: bool,
 ) -> dict[str, object]:
     """The flow's parameters as Prefect's API takes them."""
     return {
@@ -66,4 +80,5 @@ def retrain_parameters(
         "skip_bad": skip_bad,
         "label_column": label_column,
         "promote": promote,
+        "comparisons": comparisons,
     }

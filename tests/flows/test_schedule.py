@@ -40,6 +40,7 @@ def test_an_interval_fires_again_and_again_and_moves_the_champion(
 
 def test_a_cron_and_the_recipe_are_on_prefects_page(prefect_api: str, photos: Path, tmp_path: Path) -> None:
     arguments = ["schedule", "--cron", "0 3 * * *", "--name", "nightly", "--source", str(photos), *SMALL]
+    arguments.append("--comparisons")
     with started(*arguments, home=tmp_path / "home", prefect=prefect_api):
         found = deployment(prefect_api, "nightly")
         (schedule,) = found["schedules"]
@@ -49,3 +50,4 @@ def test_a_cron_and_the_recipe_are_on_prefects_page(prefect_api: str, photos: Pa
         recipe = found["parameter_openapi_schema"]["definitions"]["Recipe"]["properties"]
         assert {"layers", "corruption", "pretraining", "seed"} <= set(recipe)
         assert found["parameters"]["recipe"]["layers"][0]["width"] == 32
+        assert found["parameters"]["comparisons"] is True
