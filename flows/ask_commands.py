@@ -80,6 +80,10 @@ def generate(
 ) -> None:
     """Ask the service for new samples, or for those that given codes decode to.
 
+    With new samples in a .npy come the method that drew them and the medians, over all of them, of what the service
+    says of each: its round-trip error, its distance to the nearest training row, and the share of training codes that
+    its own is denser than. Each row's own figures are in the JSON of `/v1/sample`; a .png comes without any.
+
     Examples:
 
         manifold generate --count 64 --seed 1 -o samples.png
@@ -97,7 +101,7 @@ def generate(
     if output.suffix == ".png":
         picture = client.sample_png(count, seed, method=method, steps=steps, temperature=temperature)
         write_atomically(output, picture)
-        console.print(f"{count} samples in {output}")
+        console.print(f"{count} samples in {output}; a picture comes without figures, a .npy with their medians")
         return
     samples = client.sample(count, seed, method=method, steps=steps, temperature=temperature)
     _write_npy(output, samples.rows)
@@ -105,7 +109,9 @@ def generate(
     console.print(f"  round-trip error {np.median(samples.round_trip_error):.4g} (squared, scaled units)")
     if samples.nearest_distance is not None:
         distance = np.median(samples.nearest_distance)
-        console.print(f"  distance to the nearest of {samples.reference_rows:,} training rows {distance:.4g}")
+        console.print(
+            f"  distance to the nearest of {samples.reference_rows:,} training rows {distance:.4g} (scaled units)"
+        )
     if samples.density_percentile is not None:
         percentile = np.median(samples.density_percentile)
         console.print(f"  denser than {percentile:.3g} % of the training codes")

@@ -87,6 +87,7 @@ def test_from_a_folder_of_images_to_embeddings_and_samples_over_http(
                 "generate", "--count", "9", "--seed", "3", "-o", str(tmp_path / name), "--url", url, home=home
             )
             assert new.returncode == 0, new.stderr
+            assert ("medians:\n  round-trip error" in new.stdout) == name.endswith(".npy")
         samples = np.load(tmp_path / "one.npy")
         assert samples.shape == (9, 8, 8)
         assert np.array_equal(samples, np.load(tmp_path / "two.npy"))
