@@ -21,12 +21,22 @@ def filter_tiles(weights: Float[np.ndarray, "units ..."]) -> UInt8[np.ndarray, "
     """Weights as images: grey is 0, white the unit's largest weight by size, black its negative.
 
     Args:
-        weights: (units, height, width) or (units, height, width, 3); each unit is scaled by itself.
+        weights: (units, height, width) or (units, height, width, channels); each unit is scaled by itself. Of 2 or 4
+            channels the last is for the opacity, which has no colour: it is left out.
     """
+    weights = _of_colours(weights)
     largest = np.abs(weights).reshape(len(weights), -1).max(1).reshape(-1, *[1] * (weights.ndim - 1))
     shown = 127.5 + 127.5 * weights / np.maximum(largest, np.finfo(np.float32).tiny)
     tiles: UInt8[np.ndarray, "units ..."] = np.rint(shown).astype(np.uint8)
     return tiles
+
+
+def _of_colours(weights: Float[np.ndarray, "units ..."]) -> Float[np.ndarray, "units ..."]:
+    """(units, height, width) for grey, or (units, height, width, 3)."""
+    if weights.ndim == 3:
+        return weights
+    colours = weights[..., :-1] if weights.shape[3] in {2, 4} else weights
+    return colours[..., 0] if colours.shape[3] == 1 else colours
 
 
 def filter_figure(weights: Float[np.ndarray, "units height width *colour"], units: int) -> bytes:

@@ -92,9 +92,8 @@ def _filters(release: ReleaseData) -> Entry:
         )
     kernels = weight.ndim == 4
     chosen = strongest[:_FILTERS]
-    # (units, colours, height, width) -> colours last, and none where they are grey
+    # (units, channels, height, width) -> channels last
     images = np.moveaxis(weight[chosen], 1, -1) if kernels else weight[chosen].reshape(-1, *shape)
-    images = images[..., 0] if images.ndim == 4 and images.shape[-1] == 1 else images
     sort = "convolution kernels" if kernels else "filters"
     return Picture(
         "filters",
