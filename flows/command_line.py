@@ -18,7 +18,7 @@ from flows.serving import serving_command, serving_environment
 from flows.steps.errors import FlowError
 from flows.steps.recipes import load_recipe, recipe_names
 from flows.terminal import console
-from models.recipe import RecipeError
+from models.errors import ModelError as LearningError
 from service.client import ServiceError
 from service.release.errors import ReleaseError
 from service.release.home import Home
@@ -62,7 +62,7 @@ def train(
 ) -> None:
     """Prepare data, train layer by layer, export, publish a release and make it the champion.
 
-    Interrupted or killed, start it again: it goes on from the layer it was in.
+    Interrupted or killed, start it again: it goes on from where it was.
 
     Examples:
 
@@ -164,7 +164,7 @@ def main() -> None:
     """The entry point: a user's error is one plain line on stderr and a status of 1, never a traceback."""
     try:
         app()
-    except (FlowError, ReleaseError, RecipeError, ServiceError, ModelError) as error:
+    except (FlowError, ReleaseError, LearningError, ServiceError, ModelError) as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(1)
     except KeyboardInterrupt:

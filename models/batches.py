@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import mmap
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -14,7 +15,9 @@ from torch import Tensor
 Rows = Float32[np.ndarray, "_ ..."]
 AnyRows = Shaped[np.ndarray, "_ ..."]
 
+# Rows at a time: so many, and fewer where a row is large.
 _CHUNK = 4096
+_CHUNK_BYTES = 2**26
 
 _WHOLE_BYTES = 2**30
 _PIECE_BYTES = 2**20
@@ -23,8 +26,9 @@ _PIECES = 128
 
 def chunks(rows: AnyRows) -> Iterator[tuple[slice, Rows]]:
     """Where each chunk lies, and a float32 copy of it, which torch may share."""
-    for start in range(0, len(rows), _CHUNK):
-        place = slice(start, min(start + _CHUNK, len(rows)))
+    size = max(1, min(_CHUNK, _CHUNK_BYTES // (4 * math.prod(rows.shape[1:]))))
+    for start in range(0, len(rows), size):
+        place = slice(start, min(start + size, len(rows)))
         yield place, np.array(rows[place], dtype=np.float32)
 
 

@@ -14,8 +14,8 @@ from torch.nn import functional
 
 from models.activations import activate, slope, slope_at
 from models.errors import ModelError
-from models.jacobian_products import encode_with_tangent, linearise_encoder
-from models.layers import Autoencoder, ConvolutionPair, DensePair, Pair
+from models.jacobian_products import encode_with_tangent, linearise_encoder, pairs_of
+from models.layers import Autoencoder, ConvolutionPair, Pair
 from models.randomness import draw_signs
 from models.recipe_parts import LARGEST_EXACT_CODE, ContractionForm
 
@@ -44,7 +44,7 @@ def penalty_form(model: Autoencoder, asked: ContractionForm) -> PenaltyForm:
         ModelError: a form was asked for that the model does not have.
     """
     size = model.code_size
-    single = isinstance(model, DensePair | ConvolutionPair)
+    single = len(pairs_of(model)) == 1
     if asked == "closed" and not single:
         raise ModelError("contraction.form: closed came for a stack; allowed: auto, exact or probe")
     if asked == "exact" and size > LARGEST_EXACT_CODE:
@@ -65,7 +65,7 @@ def encode_with_penalty(
     """h(x), and the analytic contraction penalty at x, sharing what they can.
 
     Args:
-        model: a pair, or a stack (`closed`: a pair).
+        model: a pair, or a stack (`closed`: of one pair).
         x: clean rows, (batch, *model.input_shape).
         form: as `penalty_form` chose it.
         generator: for probes, on x's device.
@@ -74,11 +74,12 @@ def encode_with_penalty(
     """
     match form:
         case "closed":
-            assert isinstance(model, DensePair | ConvolutionPair)  # noqa: S101 - `penalty_form` saw to it
+            (pair,) = pairs_of(model)
             # In bfloat16 training the pre-activation comes in half the bits; s' needs them where s saturates.
-            preactivation = model.encoder_preactivation(x).to(model.weight.dtype)
-            code = activate(model.code_activation, preactivation)
-            norm = _norm_by_slopes(model, slope_at(model.code_activation, code))
+            preactivation = pair.encoder_preactivation(x).to(pair.weight.dtype)
+            code = activate(pair.code_activation, preactivation)
+            norm = _norm_by_slopes(pair, slope_at(pair.code_activation, code))
+            code = code.reshape(-1, *model.code_shape)
         case "exact":
             linear = linearise_encoder(model, x)
             code = linear.value

@@ -118,7 +118,7 @@ class Classification:
 
     def loss(self, x: Tensor, labels: Tensor | None, generator: torch.Generator) -> Tensor:
         """Of rows that are corrupted where that is asked for."""
-        code, penalty, _ = self.encoding.encode(self.model.encoder, x, generator)
+        code, penalty, _ = self.encoding.encode(self.model.stack, x, generator)
         loss = classification_loss(self.model.head(code.flatten(1)), _given(labels))
         return loss if penalty is None else loss + self.encoding.contraction.weight * penalty
 

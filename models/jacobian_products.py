@@ -67,12 +67,12 @@ def linearise_encoder(model: Autoencoder, x: Float[Tensor, "batch ..."]) -> Line
         model: a pair, or a whole stack.
         x: (batch, *model.input_shape), scaled units or codes of the layer below.
     """
-    return _linearise(tuple(_encoder(pair) for pair in _pairs(model)), x, model.input_shape, model.code_shape)
+    return _linearise(tuple(_encoder(pair) for pair in pairs_of(model)), x, model.input_shape, model.code_shape)
 
 
 def linearise_decoder(model: Autoencoder, z: Float[Tensor, "batch ..."]) -> Linearisation:
     """The decoder g of a pair or a stack at z, (batch, *model.code_shape), and the products with dg/dz."""
-    layers = tuple(_decoder(pair) for pair in reversed(_pairs(model)))
+    layers = tuple(_decoder(pair) for pair in reversed(pairs_of(model)))
     return _linearise(layers, z, model.code_shape, model.input_shape)
 
 
@@ -93,7 +93,7 @@ def encode_with_tangent(
     """
     rows = x.shape[0]
     both = torch.cat([x.reshape(rows, -1), u.reshape(rows, -1)])
-    for layer in (_encoder(pair) for pair in _pairs(model)):
+    for layer in (_encoder(pair) for pair in pairs_of(model)):
         linear, tangent = layer.forth(both).chunk(2)
         code = activate(layer.activation, linear + layer.bias)
         both = torch.cat([code, slope_at(layer.activation, code) * tangent])
@@ -111,7 +111,8 @@ def _linearise(
     return Linearisation(x.reshape(-1, *output_shape), layers, tuple(slopes), input_shape)
 
 
-def _pairs(model: Autoencoder) -> tuple[Pair, ...]:
+def pairs_of(model: Autoencoder) -> tuple[Pair, ...]:
+    """The pairs of a stack, or the pair itself, from the data up."""
     if isinstance(model, Stack):
         return model.pairs
     assert isinstance(model, DensePair | ConvolutionPair)  # noqa: S101 - there are no other models

@@ -50,7 +50,8 @@ class EpochReport:
     loss: what is minimised, mean over training rows while they were learned from.
     validation_loss: the same over validation rows after the epoch, with the same noise in every epoch.
     validation_error: share of validation rows whose label was missed; None without labels.
-    best: whether no epoch before was better on validation: the error decides where there is one, then the loss.
+    best: whether it is better on validation than every epoch before: the error decides where there is one, then the
+    loss.
     """
 
     layer: int | None

@@ -9,7 +9,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from models.batches import Rows
-from models.classifier import classifier_encoder
 from models.contraction import PenaltyForm, penalty_form
 from models.layers import Autoencoder
 from models.losses import emphasised_weight, reconstruction_loss
@@ -133,7 +132,7 @@ def penalty_forms(recipe: Recipe, stack: Stack) -> dict[str, PenaltyForm]:
     if recipe.fine_tuning.epochs and recipe.fine_tuning.contract:
         phases["fine_tuning"] = (stack, recipe.contraction)
     if recipe.supervised_fine_tuning.epochs:
-        phases["supervised_fine_tuning"] = (classifier_encoder(stack), recipe.supervised_fine_tuning.contraction)
+        phases["supervised_fine_tuning"] = (stack, recipe.supervised_fine_tuning.contraction)
     return {
         phase: penalty_form(model, contraction.form)
         for phase, (model, contraction) in phases.items()

@@ -186,7 +186,7 @@ def _size_faults(place: str, layer: Layer) -> list[Fault]:
 def _fine_tuning_faults(recipe: Recipe) -> list[Fault]:
     faults = []
     if recipe.pretraining.epochs == recipe.fine_tuning.epochs == recipe.supervised_fine_tuning.epochs == 0:
-        faults.append(Fault("pretraining.epochs", 0, "at least 1 where fine_tuning.epochs is 0"))
+        faults.append(Fault("pretraining.epochs", 0, "at least 1 where no fine-tuning has an epoch"))
     if recipe.fine_tuning.corrupt and recipe.corruption.kind == "none":
         faults.append(Fault("fine_tuning.corrupt", True, "false where corruption.kind is none"))
     if (emphasis := recipe.supervised_fine_tuning.corruption.emphasis) is not None:

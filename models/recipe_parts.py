@@ -68,8 +68,13 @@ class Corruption(Part):
             faults.append(Fault("level", self.level, f"at least 0 and below 1 where kind is {self.kind}"))
         if self.kind != "gaussian" and self.share != 1:
             faults.append(Fault("share", self.share, "1 unless kind is gaussian"))
-        if self.kind == "none" and self.emphasis is not None:
-            faults.append(Fault("emphasis", self.emphasis.model_dump(), "none where kind is none"))
+        if self.emphasis is not None and (self.kind == "none" or (self.kind == "gaussian" and self.share == 1)):
+            allowed = (
+                "none where the corruption touches no entry, or every one: kind none, or gaussian with a share of 1"
+            )
+            faults.append(Fault("emphasis", self.emphasis.model_dump(), allowed))
+        elif self.emphasis is not None and self.level == 0 and self.emphasis.untouched == 0:
+            faults.append(Fault("emphasis.untouched", 0.0, "above 0 where level is 0: nothing would be learned"))
         if faults:
             raise cross_field_error(faults)
         return self
@@ -86,7 +91,8 @@ class Contraction(Part):
     form: ContractionForm = Field(
         default="auto",
         description="analytic only. closed: one layer, exactly; exact: one product a code unit, for small codes; "
-        "probe: Hutchinson's unbiased estimate; auto: the cheapest exact one, a probe where none is affordable",
+        "probe: Hutchinson's unbiased estimate; auto: closed for one layer, exact for a whole encoder with a code "
+        "of up to 4 units, beyond that a probe, which costs one product a layer instead of one a code unit",
     )
     corruption: Corruption = Field(
         default=Corruption(), description="stochastic only: how x~ is drawn from x for the penalty"
@@ -185,7 +191,7 @@ class Optimiser(Part):
 
 
 class Training(Part):
-    """Epochs over the training rows: what both phases have in common."""
+    """Epochs over the training rows: what all phases have in common."""
 
     epochs: int = Field(default=10, ge=0, le=100_000, description="passes over the training rows; 0: none")
     minimum_steps: int = Field(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 
 import numpy as np
@@ -93,6 +94,9 @@ class Run:
         """What to say of the epoch that is over; the weights are kept if it is the best so far."""
         watched, *rest = self._measure(validation)
         error = rest[0] if rest else None
+        # The last step's loss is from before its weights: only what is watched tells of these.
+        if not math.isfinite(watched) or not self._weights_are_finite():
+            raise self._diverged(f"validation loss {watched}", self.epoch - 1, self.steps - 1)
         best = all(_rank(watched, error) < _rank(r.validation_loss, r.validation_error) for r in self.reports)
         layer = self.stage if isinstance(self.stage, int) else None
         report = EpochReport(layer, self.epoch, self.epochs, loss, watched, error, best)
@@ -133,18 +137,16 @@ class Run:
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.settings.precision == "bfloat16")
 
-    def _rate(self, step: int) -> float:
-        return learning_rate(self.settings.optimiser, self.epoch * self.steps + step, self.epochs * self.steps)
-
     def _set_learning_rate(self) -> None:
-        rate = self._rate(self.step)
+        place = self.epoch * self.steps + self.step
+        rate = learning_rate(self.settings.optimiser, place, self.epochs * self.steps)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
 
     def _keep(self, checkpoints: CheckpointKeeper, order_state: Tensor) -> None:
         self._refuse_divergence()
         # The step after a finite loss may have spoilt the weights: the next loss tells, and the one before is good.
-        if all(bool(torch.isfinite(parameter).all()) for parameter in self.model.parameters()):
+        if self._weights_are_finite():
             checkpoints.keep(self._checkpoint(order_state))
 
     def _checkpoint(self, order_state: Tensor) -> Checkpoint:
@@ -175,10 +177,17 @@ class Run:
         if bool(finite.all()):
             return
         step = int((~finite).nonzero()[0].item())
+        raise self._diverged(f"loss {self.losses[step].item()}", self.epoch, step)
+
+    def _weights_are_finite(self) -> bool:
+        return all(bool(torch.isfinite(parameter).all()) for parameter in self.model.parameters())
+
+    def _diverged(self, what: str, epoch: int, step: int) -> TrainingDivergedError:
         phase = f"layer {self.stage}" if isinstance(self.stage, int) else self.stage
-        raise TrainingDivergedError(
-            f"{phase}: loss {self.losses[step].item()} at step {step + 1} of {self.steps} in epoch {self.epoch + 1}, "
-            f"with a learning rate of {self._rate(step):g} ({self.settings.optimiser.name}); try a smaller one"
+        rate = learning_rate(self.settings.optimiser, epoch * self.steps + step, self.epochs * self.steps)
+        return TrainingDivergedError(
+            f"{phase}: {what} at step {step + 1} of {self.steps} in epoch {epoch + 1}, "
+            f"with a learning rate of {rate:g} ({self.settings.optimiser.name}); try a smaller one"
         )
 
 

@@ -8,11 +8,17 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from flows.steps.datasets import Dataset, Split
 from flows.steps.errors import LabelsMissingError
-from flows.steps.training_state import checkpoint_of, finished, load_weights, save_weights, state_key
+from flows.steps.training_state import (
+    checkpoint_of,
+    finished,
+    load_weights,
+    save_weights,
+    state_key,
+    training_device,
+)
 from models.classifier import Classifier, build_classifier
 from models.fine_tuning import fine_tune, fine_tune_classifier
 from models.objectives import fine_tuning_objective, layer_objective
@@ -226,16 +232,9 @@ def _initial_classifier(dataset: Dataset, recipe: Recipe) -> Classifier:
 
 
 def _labelled(dataset: Dataset, rows: Path, split: Split) -> Examples:
-    """The scaled rows of a split that have a label: pre-training learned from the others too."""
-    labels, scaled = dataset.labels(split), _read(rows / f"{split}.npy")
-    known = np.arange(0) if labels is None else np.flatnonzero(labels >= 0)
-    if labels is None or len(known) == 0:
-        raise LabelsMissingError(
-            f"supervised_fine_tuning: no row of {dataset.record.source}'s {split} split has a label; expected some"
-        )
-    if len(known) == len(labels):
-        return Examples(scaled, labels)
-    return Examples(scaled[known], labels[known])
+    labels = dataset.labels(split)
+    assert labels is not None  # noqa: S101 - `_initial_classifier` saw to it
+    return Examples(_read(rows / f"{split}.npy"), labels)
 
 
 def load_stack(dataset: Dataset, recipe: Recipe, folder: Path) -> Stack:
@@ -247,11 +246,6 @@ def load_stack(dataset: Dataset, recipe: Recipe, folder: Path) -> Stack:
     stack = build_stack(recipe, dataset.record.shape)
     stack.load_state_dict(load_weights(folder))
     return stack.eval()
-
-
-def training_device() -> str:
-    """`cuda` where torch has it, else `cpu`."""
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def _save(trained: Trained, folder: Path) -> None:

@@ -33,6 +33,11 @@ class TrainingStateError(FlowError):
     """The result of a finished step cannot be read; the message names the folder to remove."""
 
 
+def training_device() -> str:
+    """`cuda` where torch has it, else `cpu`."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 def state_key(step: str, made_from: dict[str, Any]) -> str:
     """The name of a step's folder: the same for the same inputs, libraries and format.
 
@@ -44,6 +49,7 @@ def state_key(step: str, made_from: dict[str, Any]) -> str:
         "format": _FORMAT,
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
+        "device": training_device(),
     } | made_from
     digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
     return f"{step}-{digest[:24]}"
@@ -69,6 +75,8 @@ def finished(home: Path, key: str, make: Callable[[Path], None]) -> tuple[Path, 
     if folder.is_dir():
         # Used just now: pruning keeps what is in use.
         os.utime(folder)
+        # Killed between its rename and this line, a run would leave it.
+        checkpoint_of(home, key).remove()
         return folder, True
     with folder_in_one_step(folder) as draft:
         make(draft)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import resource
 import shutil
 import subprocess
@@ -205,3 +206,17 @@ def test_each_command_explains_itself(manifold: Manifold, tmp_path: Path, comman
     result = manifold(command, "--help", home=tmp_path / "home")
     assert result.returncode == 0
     assert "Usage" in result.stdout
+
+
+def test_a_loss_that_diverges_is_one_plain_line_and_publishes_nothing(
+    manifold: Manifold, photos: Path, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    settings = ["activation=relu", "output_activation=linear", "pretraining.optimiser.name=sgd"]
+    settings += ["pretraining.optimiser.learning_rate=10", "pretraining.batch_size=20"]
+    chosen = [part for setting in settings for part in ("--set", setting)]
+    result = manifold("train", "--source", str(photos), *SMALL, *chosen, home=home)
+    assert result.returncode == 1
+    assert re.search(r"error: layer 0: .* at step \d+ of \d+ in epoch \d+, with a learning rate of 10", result.stderr)
+    assert "Traceback" not in result.stderr
+    assert ReleaseStore(Home(home)).versions() == []

@@ -51,13 +51,13 @@ def test_rows_on_disk_are_asked_for_once_each_before_they_are_needed(
     rows = np.load(tmp_path / "rows.npy", mmap_mode="r")
     order = shuffled(rows, torch.Generator().manual_seed(1))
     asked: list[int] = []
-    monkeypatch.setattr(models.batches, "_fetch", lambda _rows, _file, chosen: asked.extend(chosen.tolist()))
     buffer = np.empty((10, 25), dtype=np.float32)
-    for start in range(0, len(order), 10):
-        read_ahead(rows, order, start, start + 10)
-        assert set(order[start : start + 10].tolist()) <= set(asked)
+    with monkeypatch.context() as watched:
+        watched.setattr(models.batches, "_fetch", lambda _rows, _file, chosen: asked.extend(chosen.tolist()))
+        for start in range(0, len(order), 10):
+            read_ahead(rows, order, start, start + 10)
+            assert set(order[start : start + 10].tolist()) <= set(asked)
     assert sorted(asked) == list(range(1070))
-    monkeypatch.undo()
     chosen = np.sort(order[:10])
     read_ahead(rows, order, 0, 10)
     np.testing.assert_array_equal(gather(rows, chosen, buffer), ROWS[chosen])

@@ -121,6 +121,13 @@ def cases(mapping: Mapping, rows: np.ndarray) -> dict[str, Learn]:
             mapping(**noise, pretraining={**_SETTINGS, "optimiser": {"schedule": "cosine"}}), rows
         ),
         "early stopping": unsupervised(mapping(**noise, pretraining={**_SETTINGS, "patience": 2}), rows),
+        # So large a rate that the figure jumps about: it stops early, and the best epoch is not the last.
+        "best epoch": unsupervised(
+            mapping(
+                **noise, pretraining={**_SETTINGS, "epochs": 30, "patience": 3, "optimiser": {"learning_rate": 0.3}}
+            ),
+            rows,
+        ),
         "bfloat16": unsupervised(mapping(**noise, pretraining={**_SETTINGS, "precision": "bfloat16"}), rows),
         "probes": unsupervised(mapping(kind="cae", layers=[6], contraction=probed, pretraining=_SETTINGS), rows),
         "labels": supervised(
@@ -132,7 +139,7 @@ def cases(mapping: Mapping, rows: np.ndarray) -> dict[str, Learn]:
 
 @pytest.mark.parametrize(
     "case",
-    ["adam", "momentum", "plain descent", "schedule", "early stopping", "bfloat16", "probes", "labels"],
+    ["adam", "momentum", "plain descent", "schedule", "early stopping", "best epoch", "bfloat16", "probes", "labels"],
 )
 @pytest.mark.parametrize("stops", [(1,), (2, 1, 3), (7,)])
 def test_stopped_and_taken_up_again_the_weights_are_those_of_an_undisturbed_run(
@@ -145,6 +152,29 @@ def test_stopped_and_taken_up_again_the_weights_are_those_of_an_undisturbed_run(
     assert same(undisturbed.state, resumed.state)
     assert undisturbed.reports == resumed.reports
     assert told == heard, "each epoch is told of once"
+
+
+def test_the_case_of_the_best_epoch_stops_early_and_ends_worse_than_its_best(
+    recipe_mapping: Mapping, rows: np.ndarray
+) -> None:
+    reports = cases(recipe_mapping, rows)["best epoch"](None, None).reports
+    assert len(reports) < 30
+    assert not reports[-1].best
+
+
+@pytest.mark.parametrize(("rate", "epochs"), [(10.0, 1), (10.0, 2), (10.0, 3), (10.0, 4)])
+def test_weights_that_the_last_step_spoilt_are_not_given_out(
+    recipe_mapping: Mapping, rows: np.ndarray, rate: float, epochs: int
+) -> None:
+    descent = {"epochs": epochs, "batch_size": 10, "optimiser": {"name": "sgd", "learning_rate": rate}}
+    linear = {"activation": "relu", "code_activation": "linear", "output_activation": "linear"}
+    learn = unsupervised(recipe_mapping(pretraining=descent, **linear), rows)
+    try:
+        trained = learn(None, None)
+    except TrainingDivergedError:
+        return
+    assert np.isfinite(trained.reports[-1].validation_loss)
+    assert all(bool(torch.isfinite(tensor).all()) for tensor in trained.state.values())
 
 
 def test_a_checkpoint_of_another_step_gives_other_weights(recipe_mapping: Mapping, rows: np.ndarray) -> None:

@@ -234,10 +234,16 @@ def test_each_phase_that_is_contracted_has_its_form() -> None:
     assert forms([5, 30], 1) == layers | {"fine_tuning": "probe", "supervised_fine_tuning": "probe"}
     assert forms([5, 3], 0) == layers | {"fine_tuning": "exact"}
     # The only layer is what a classifier encodes with.
-    assert forms([30], 1) == {"layer_1": "closed", "fine_tuning": "probe", "supervised_fine_tuning": "closed"}
+    assert forms([30], 1) == {"layer_1": "closed", "fine_tuning": "closed", "supervised_fine_tuning": "closed"}
 
 
-def test_the_closed_form_of_a_whole_stack_is_refused(pair: Pair, x: Tensor) -> None:
+def test_the_closed_form_of_a_deep_encoder_is_refused(x: Tensor) -> None:
     objective = Objective("squared_error", contraction=Contraction(kind="analytic", weight=0.5, form="closed"))
     with pytest.raises(ModelError, match="allowed: auto, exact or probe"):
-        objective.terms(Stack([pair]), x, generator())
+        objective.terms(deep((5, 4)), x.double(), generator())
+
+
+def test_a_stack_of_one_layer_has_that_layers_closed_form(pair: Pair, x: Tensor) -> None:
+    objective = Objective("squared_error", contraction=Contraction(kind="analytic", weight=0.5, form="closed"))
+    found = objective.terms(Stack([pair]), x, generator())
+    torch.testing.assert_close(found.total, objective.terms(pair, x, generator()).total)

@@ -104,6 +104,14 @@ def test_an_integer_among_the_layers_is_a_dense_width(recipe_mapping: Mapping) -
             "contraction.corruption.kind: 'none' came; allowed: masking, gaussian or salt_and_pepper",
         ),
         (
+            {"kind": "dae", "corruption": {"kind": "gaussian", "level": 0.1, "emphasis": {"corrupted": 2}}},
+            "corruption.emphasis: {'corrupted': 2.0, 'untouched': 1.0} came; allowed: none where the corruption",
+        ),
+        (
+            {"kind": "dae", "corruption": {"kind": "masking", "level": 0, "emphasis": {"untouched": 0}}},
+            "corruption.emphasis.untouched: 0.0 came; allowed: above 0 where level is 0",
+        ),
+        (
             {"kind": "dae", "corruption": {**MASKING, "share": 0.5}},
             "corruption.share: 0.5 came; allowed: 1 unless kind is gaussian",
         ),
