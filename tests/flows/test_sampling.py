@@ -156,9 +156,8 @@ def test_a_walk_stays_near_the_data_and_leaves_its_start(contractive: Published)
     assert cdist(contractive.scaled(drawn).numpy(), known).min(1).min() > 0.3
 
 
-@pytest.mark.parametrize("up", ["transposed", "resize"])
-def test_the_walk_of_a_convolutional_stack_is_exported_exactly(up: str, tmp_path: Path) -> None:
-    layer = {"kind": "convolution", "channels": 3, "kernel_size": 3, "stride": 2, "up": up}
+def test_the_walk_of_a_convolutional_stack_is_exported_exactly(tmp_path: Path) -> None:
+    layer = {"kind": "convolution", "channels": 3, "kernel_size": 3, "stride": 2, "up": "resize"}
     recipe = parse_recipe(
         {
             "name": "small",
