@@ -67,7 +67,8 @@ class Published:
         return rows
 
     def scaled(self, rows: Rows) -> torch.Tensor:
-        return preprocessing_of(self.dataset, self.recipe)(torch.from_numpy(rows.astype(np.float32)))
+        scaled: torch.Tensor = preprocessing_of(self.dataset, self.recipe)(torch.from_numpy(rows.astype(np.float32)))
+        return scaled
 
     def to_the_nearest_unseen(self, rows: Rows) -> float:
         """Mean distance to the nearest test row, in scaled units."""
