@@ -188,7 +188,7 @@ def test_a_long_chain_lets_others_through_and_ends_with_its_deadline(home: Home,
 
 
 def test_samples_come_as_npy_and_as_a_picture_too(home: Home, tiny: Tiny) -> None:
-    body = {"method": "jacobian_walk", "count": 4}
+    body: dict[str, Any] = {"method": "jacobian_walk", "count": 4}
     told = sample(home, **body).json()["x"]
 
     async def story(client: httpx.AsyncClient) -> list[httpx.Response]:
