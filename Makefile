@@ -38,8 +38,8 @@ install: $(TRAINING) ## .venv with what training and serving need
 serve: $(TRAINING) ## serves the champion
 	$(BIN)/manifold serve
 
-bench-%: $(DEVELOPMENT) ## figures of one benchmark, for example bench-path, into benchmarks/results/
-	$(BIN)/python -m benchmarks.$*
+bench-%: $(DEVELOPMENT) ## figures of one benchmark into benchmarks/results/: bench-path, bench-training, bench-papers (ARGS=--quick)
+	$(BIN)/python -m benchmarks.$* $(ARGS)
 
 lock: ## resolves pyproject.toml anew, with uv, under requirements/constraints.txt
 	$(LOCK) --extra training --group dev -o requirements/development.txt

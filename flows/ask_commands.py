@@ -1,4 +1,4 @@
-"""`manifold embed` and `manifold generate`: ask a running service."""
+"""`manifold embed`, `manifold classify` and `manifold generate`: ask a running service."""
 
 from __future__ import annotations
 
@@ -38,6 +38,31 @@ def embed(
     else:
         for code in answer.codes:
             console.print(" ".join(f"{value:.4f}" for value in code), soft_wrap=True)
+    console.print(f"space {answer.space}, release {answer.release}")
+
+
+def classify(
+    files: Annotated[list[Path], typer.Argument(help="One .npy of rows, or image files.")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the probabilities to this .npy.")] = None,
+    url: Url = "http://127.0.0.1:3000",
+) -> None:
+    """Ask the service for the labels of rows, where its release has a classifier.
+
+    Examples:
+
+        manifold classify photos/cat.png photos/dog.png
+
+        manifold classify rows.npy -o probabilities.npy
+    """
+    with ManifoldClient(url) as client:
+        answer = client.classify(read_rows(files))
+    if output is not None:
+        _write_npy(output, answer.probabilities)
+        console.print(f"{len(answer.labels)} rows of {len(answer.label_names)} probabilities in {output}", markup=False)
+        console.print(f"in this order: {', '.join(map(_printable, answer.label_names))}", markup=False)
+    else:
+        for label, p in zip(answer.labels, answer.probabilities, strict=True):
+            console.print(f"{_printable(label)} {p.max():.4f}", markup=False)
     console.print(f"space {answer.space}, release {answer.release}")
 
 
@@ -92,6 +117,11 @@ def _write_decoded(client: ManifoldClient, codes: np.ndarray, output: Path) -> N
     else:
         _write_npy(output, client.generate(codes))
     console.print(f"{len(codes)} samples in {output}")
+
+
+def _printable(label: str) -> str:
+    # Labels are names of folders or cells of a table: they must not be able to draw in somebody's terminal.
+    return "".join(letter if letter.isprintable() else "?" for letter in label)
 
 
 def _write_npy(path: Path, array: np.ndarray) -> None:

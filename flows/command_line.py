@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from datetime import timedelta
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from flows.ask_commands import embed, generate
+from flows.ask_commands import classify, embed, generate
 from flows.doctor import doctor
 from flows.local_server import prefect_server_until_exit, set_environment
 from flows.release_commands import releases
+from flows.report_command import report
+from flows.serving import serving_command, serving_environment
 from flows.steps.errors import FlowError
 from flows.steps.recipes import load_recipe, recipe_names
 from flows.terminal import console
@@ -31,8 +32,10 @@ app = typer.Typer(
 )
 app.add_typer(releases, name="releases")
 app.command()(embed)
+app.command()(classify)
 app.command()(generate)
 app.command()(doctor)
+app.command()(report)
 
 _SOURCES = "auto, mnist, fashion-mnist, digits, or a path: folder of images, .npy, .npz, .parquet, .csv"
 Source = Annotated[str, typer.Option(help=f"What to learn from: {_SOURCES}.")]
@@ -128,22 +131,6 @@ def serve(
     """
     environment = serving_environment(Home.from_environment())
     os.execve(sys.executable, serving_command(host, port), environment)  # noqa: S606 - our own interpreter
-
-
-def serving_command(host: str, port: int) -> list[str]:
-    """The command line that serves the champion."""
-    root = str(Path(__file__).resolve().parent.parent)
-    where = ["--host", host, "--port", str(port), "--working-dir", root]
-    return [sys.executable, "-m", "bentoml", "serve", "service.service:Manifold", *where]
-
-
-def serving_environment(home: Home) -> dict[str, str]:
-    """What the service reads: this home, by an absolute path; and no telemetry."""
-    return os.environ | {
-        "MANIFOLD_HOME": str(home.root),
-        "BENTOML_HOME": str(home.bentoml),
-        "BENTOML_DO_NOT_TRACK": "True",
-    }
 
 
 @app.command()

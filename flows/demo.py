@@ -9,8 +9,10 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from rich.markup import escape
 
-from flows.command_line import serving_command, serving_environment
+from flows.figure_lines import metric_line
+from flows.serving import serving_command, serving_environment
 from flows.steps.errors import FlowError
 from flows.terminal import console
 from service.client import ManifoldClient
@@ -20,6 +22,17 @@ from service.release.home import Home
 from service.release.store import ReleaseStore
 
 _SHOWN = 5
+_SHOWN_METRICS = (
+    "squared_error",
+    "squared_error_of_pca",
+    "neighbour_accuracy",
+    "neighbour_accuracy_of_inputs",
+    "linear_probe_accuracy",
+    "linear_probe_accuracy_of_inputs",
+    "trustworthiness",
+    "continuity",
+    "sample_coverage",
+)
 
 
 class PortError(FlowError):
@@ -40,7 +53,9 @@ def run_demo(home: Home, source: str, *, keep_serving: bool, port: int) -> None:
         sys.exit(trained.returncode)
     store, version = ReleaseStore(home), Channels(home).read().champion or ""
     for metric in store.manifest(version).metrics:
-        console.print(f"  {metric.name}: {metric.value:.4g} {metric.unit} ({metric.split}, n={metric.rows})")
+        if metric.name in _SHOWN_METRICS:
+            console.print(f"  {metric.name}: {escape(metric_line(metric))}", soft_wrap=True)
+    console.print("  all others, and how each was found: manifold releases show champion", soft_wrap=True)
     log = home.root / "service.log"
     with log.open("wb") as output:
         service = subprocess.Popen(

@@ -82,6 +82,8 @@ def prefect_server(home: Path, *, port: int | None = None) -> Iterator[str]:
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)],
+            # Otherwise its page asks the default port, whatever the server listens on.
+            env=os.environ | {"PREFECT_SERVER_UI_API_URL": address},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

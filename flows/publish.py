@@ -9,6 +9,7 @@ from prefect import get_run_logger, runtime, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
+from flows.figure_lines import curve_line, metric_value
 from flows.progress import step_progress
 from flows.steps.datasets import Dataset
 from flows.steps.promotion import promote_release
@@ -24,11 +25,12 @@ _KEEP_UNUSED = timedelta(days=7)
 
 
 @task(cache_policy=NO_CACHE)
-def export_onnx(dataset: Dataset, recipe: Recipe, stack: Path, home: Path) -> Path:
-    """Encoder and decoder as ONNX, checked against torch."""
+def export_onnx(dataset: Dataset, recipe: Recipe, stack: Path, home: Path, classifier: Path | None = None) -> Path:
+    """Encoder, decoder and, where there is one, classifier as ONNX, checked against torch."""
     with step_progress("export") as report:
-        folder = export_step(dataset, recipe, stack, home)
-        report(1, 1, "encoder and decoder agree with torch")
+        folder = export_step(dataset, recipe, stack, home, classifier)
+        graphs = "encoder and decoder" if classifier is None else "encoder, decoder and classifier"
+        report(1, 1, f"{graphs} agree with torch")
     return folder
 
 
@@ -67,9 +69,14 @@ def _summary(manifest: Manifest) -> str:
     lines = [
         f"# Release {manifest.version}",
         "",
-        "| metric | value | unit | split | rows |",
-        "|---|---|---|---|---|",
-        *(f"| {m.name} | {m.value:.5g} | {m.unit} | {m.split} | {m.rows} |" for m in manifest.metrics),
+        "| metric | value [95 % interval] | unit | split | rows | how |",
+        "|---|---|---|---|---|---|",
+        *(
+            f"| {m.name} | {metric_value(m)} | {m.unit} | {m.split} | {m.rows} | {m.method or ''} |"
+            for m in manifest.metrics
+        ),
+        "",
+        *(f"- {curve.name} {curve_line(curve)}" for curve in manifest.curves),
         "",
         f"Space `{manifest.space_id}`, data `{manifest.data.fingerprint[:16]}`, parent {manifest.parent or 'none'}.",
     ]

@@ -7,8 +7,10 @@ import json
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
+from flows.figure_lines import curve_line, metric_line
 from flows.steps.promotion import promote_release
 from flows.terminal import console
 from service.release.channels import Channels
@@ -51,7 +53,7 @@ def show_release(
 ) -> None:
     """What a release states about itself."""
     home = Home.from_environment()
-    manifest = ReleaseStore(home).manifest(_resolve(home, version))
+    manifest = ReleaseStore(home).manifest(resolve_version(home, version))
     if as_json:
         console.print_json(manifest.model_dump_json())
         return
@@ -63,10 +65,15 @@ def show_release(
     table.add_row("recipe", json.dumps(manifest.recipe))
     table.add_row("input", f"{manifest.input.kind} {list(manifest.input.shape)}")
     table.add_row("code", " -> ".join(str(layer.width) for layer in manifest.code.layers))
+    if manifest.contraction_forms:
+        forms = ", ".join(f"{phase} {form}" for phase, form in manifest.contraction_forms.items())
+        table.add_row("contraction penalty", forms)
     table.add_row("data", f"{manifest.data.source}, {manifest.data.rows}, {manifest.data.fingerprint[:16]}")
     table.add_row("parent", manifest.parent or "none")
     for metric in manifest.metrics:
-        table.add_row(metric.name, f"{metric.value:.5g} {metric.unit} ({metric.split}, n={metric.rows})")
+        table.add_row(metric.name, escape(metric_line(metric)))
+    for curve in manifest.curves:
+        table.add_row(curve.name, escape(curve_line(curve)))
     table.add_row("folder", str(ReleaseStore(home).folder(manifest.version)))
     console.print(table)
 
@@ -75,7 +82,7 @@ def show_release(
 def promote(version: Version, why: Why = "asked for at the command line") -> None:
     """Make a release the champion, once its files and its golden batch have been checked."""
     home = Home.from_environment()
-    version = _resolve(home, version)
+    version = resolve_version(home, version)
     state = promote_release(home, version, who=getpass.getuser(), why=why)
     console.print(f"champion: {state.champion} (before: {state.previous or 'none'})")
 
@@ -94,7 +101,8 @@ def journal() -> None:
         console.print(f"{move.when}  {move.action:<8}  {move.release}  {move.who}: {move.why} ({move.verdict})")
 
 
-def _resolve(home: Home, version: str) -> str:
+def resolve_version(home: Home, version: str) -> str:
+    """The version that a channel names; anything else is taken as a version itself."""
     state = Channels(home).read()
     named = {"champion": state.champion, "previous": state.previous, "candidate": state.candidate}
     return named.get(version) or version

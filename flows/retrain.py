@@ -6,9 +6,10 @@ from pathlib import Path
 
 from prefect import flow
 
+from flows.pictures import attach_pictures
 from flows.prepare import prepare
 from flows.publish import export_onnx, promote_champion, publish_release
-from flows.steps.datasets import PrepareSettings
+from flows.steps.datasets import PrepareSettings, demand_label_source, demand_labels
 from flows.train import fine_tune_classifier, fine_tune_stack, pretrain_layer, scale_rows
 from models.recipe import Recipe
 
@@ -22,6 +23,7 @@ def retrain(
     skip_bad: bool = False,
     label_column: str | None = None,
     promote: bool = True,
+    comparisons: bool = False,
 ) -> str:
     """Learn from a source, publish a release, and make it the champion.
 
@@ -33,23 +35,33 @@ def retrain(
         skip_bad: drop bad rows and columns, and count them, instead of refusing.
         label_column: the column of a table that holds labels.
         promote: make the release the champion.
+        comparisons: also train what `manifold report` compares with, and attach these pictures; about a minute.
 
     Returns:
         The version of the release.
+
+    Raises:
+        LabelsMissingError: the recipe learns from labels that the source does not have; nothing of it was read where
+            names tell.
     """
     # The split has a seed of its own: another training seed is judged on the same rows.
     settings = PrepareSettings(skip_bad=skip_bad, label_column=label_column)
+    supervised = recipe.supervised_fine_tuning.epochs > 0
+    if supervised:
+        demand_label_source(source, label_column)
     dataset = prepare(source, home=home, data_folder=data_folder, settings=settings)
+    if supervised:
+        demand_labels(dataset)
     rows = scale_rows(dataset, recipe, home)
     layers: list[Path] = []
     for number in range(1, len(recipe.layers) + 1):
         below = layers[-1] if layers else rows
         layers.append(pretrain_layer(dataset, recipe, number, below, home))
     stack = fine_tune_stack(dataset, recipe, rows, layers, home)
-    if recipe.supervised_fine_tuning.epochs:
-        fine_tune_classifier(dataset, recipe, rows, layers, home)
-    exported = export_onnx(dataset, recipe, stack, home)
+    classifier = fine_tune_classifier(dataset, recipe, rows, layers, home) if supervised else None
+    exported = export_onnx(dataset, recipe, stack, home, classifier)
     version = publish_release(dataset, recipe, exported, home)
     if promote:
         promote_champion(version, home)
+    attach_pictures(version, home, compare=comparisons)
     return version

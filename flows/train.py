@@ -10,8 +10,8 @@ from prefect.cache_policies import NO_CACHE
 from flows.progress import Report, step_progress
 from flows.steps.datasets import Dataset
 from flows.steps.training import classify_step, fine_tune_step, pretrain_step, scale_dataset
+from models.learning import EpochReport, OnEpoch
 from models.recipe import Recipe
-from models.training import EpochReport, OnEpoch
 
 _REUSED = "finished before, used as it is"
 

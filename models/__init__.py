@@ -1,7 +1,7 @@
 """What is learned: networks, corruption, penalties, objectives, pre-training, fine-tuning, measures.
 
-Pure functions and modules of torch: arrays in, arrays out. May import torch, numpy, scikit-learn and
-pydantic; must never read files or the clock, log, draw hidden random numbers, or import prefect, bentoml or
+Pure functions and modules of torch: arrays in, arrays out. May import torch, numpy, scikit-learn,
+scipy and pydantic; must never read files or the clock, log, draw hidden random numbers, or import prefect, bentoml or
 onnxruntime.
 
 Notation. The papers' symbols clash (Vincent et al. 2010 call the code y and the reconstruction z; Rifai et
@@ -33,10 +33,11 @@ Rooms:
   `stack`: pairs in order.
 - `preprocessing`: data's own units to scaled rows and back. `encoder_decoder`: the modules that are exported.
 - `jacobian_products`: J u and vᵀ J of encoder and decoder, written out.
-- `corruption`, `losses`, `contraction`: the terms. `objectives`: one batch to named terms (AE, DAE, SCAE,
-  CAE).
-- `training` (with `batches`, `determinism`, `optimisers`): epochs over rows. `pretraining`: one layer.
-  `fine_tuning`: all layers.
-- `sampling`: a density over codes. `chains`: walkback and the Jacobian walk. `representation`: measures of a code.
+- `corruption`, `losses`, `contraction`, `regularised_encoding`: the terms. `objectives`: one batch to named terms (AE,
+  DAE, SCAE, CAE). `classifier`: an encoder with a softmax on top.
+- `training` (with `learning`, `run`, `checkpoints`, `batches`, `determinism`, `optimisers`): epochs over rows.
+  `pretraining`: one layer. `fine_tuning`: all layers, on reconstruction or on labels.
+- `sampling`: a density over codes. `chains`: walkback and the Jacobian walk.
+- `measures/`: measures of a code and its reconstruction, and how sure they are.
 - `randomness`: every generator, by seed and purpose. `errors`: the exception tree.
 """

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +15,10 @@ Rows = Float32[np.ndarray, "_ ..."]
 AnyRows = Shaped[np.ndarray, "_ ..."]
 
 _CHUNK = 4096
+
+_WHOLE_BYTES = 2**30
+_PIECE_BYTES = 2**20
+_PIECES = 128
 
 
 def chunks(rows: AnyRows) -> Iterator[tuple[slice, Rows]]:
@@ -28,6 +34,57 @@ def gather(rows: AnyRows, chosen: Int64[np.ndarray, " batch"], buffer: Rows) -> 
     # `clip` spares numpy a second buffer.
     np.take(rows, chosen, axis=0, out=batch, mode="clip")
     return batch
+
+
+def shuffled(rows: AnyRows, generator: torch.Generator) -> Int64[np.ndarray, " rows"]:
+    """The order of one epoch: every row once.
+
+    Below 1 GiB all orders are equally probable. More may not fit in memory, and a disk is slow at single rows: then
+    pieces of 1 MiB come in random order, and rows are shuffled within 128 of these pieces at a time.
+    """
+    count, row_bytes = len(rows), rows[0].nbytes
+    if rows.nbytes < _WHOLE_BYTES:
+        return np.asarray(torch.randperm(count, generator=generator))
+    piece = max(1, _PIECE_BYTES // row_bytes)
+    starts = torch.randperm(-(-count // piece), generator=generator) * piece
+    order = (starts[:, None] + torch.arange(piece)).flatten()
+    order = order[order < count]
+    for window in order.split(piece * _PIECES):
+        window.copy_(window[torch.randperm(len(window), generator=generator)])
+    return np.asarray(order)
+
+
+def read_ahead(rows: AnyRows, order: Int64[np.ndarray, " rows"], start: int, stop: int) -> None:
+    """Ask the system to fetch from disk what an epoch needs next, without waiting for it; nothing in memory.
+
+    Args:
+        rows: which may be memory-mapped.
+        order: of the epoch.
+        start: the place in `order` that has been reached.
+        stop: the one that the next call starts from.
+    """
+    file = getattr(rows, "_mmap", None)
+    if rows.nbytes < _WHOLE_BYTES or file is None or not hasattr(file, "madvise"):
+        return
+    window = _PIECES * max(1, _PIECE_BYTES // rows[0].nbytes)
+    ahead = range(-(-start // window), -(-stop // window))
+    for number in ahead:
+        # One window before it is needed; the first of all has nobody to ask for it earlier.
+        for place in (number, number + 1) if number == 0 else (number + 1,):
+            _fetch(rows, file, np.sort(order[place * window : (place + 1) * window]))
+
+
+def _fetch(rows: AnyRows, file: Any, chosen: Int64[np.ndarray, " rows"]) -> None:
+    """Whole runs of neighbouring rows, each by one call."""
+    row_bytes = rows[0].nbytes
+    base = rows.offset - rows.offset % mmap.ALLOCATIONGRANULARITY  # type: ignore[attr-defined]  # a memmap's own
+    skipped = rows.offset - base  # type: ignore[attr-defined]
+    for run in np.split(chosen, np.flatnonzero(np.diff(chosen) != 1) + 1):
+        if len(run):
+            first = skipped + int(run[0]) * row_bytes
+            first -= first % mmap.PAGESIZE
+            length = min(skipped + (int(run[-1]) + 1) * row_bytes, len(file)) - first
+            file.madvise(mmap.MADV_WILLNEED, first, length)
 
 
 def map_rows(

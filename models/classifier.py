@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from models.autoencoder import Autoencoder
 from models.initialisation import initial_weight
 from models.randomness import make_generator
 from models.recipe import Recipe
@@ -43,6 +44,11 @@ class Classifier(nn.Module):
                 parameter.requires_grad_(not name.startswith("decoder"))
 
     @property
+    def encoder(self) -> Autoencoder:
+        """What encodes, and is contracted where that is asked for."""
+        return classifier_encoder(self.stack)
+
+    @property
     def input_shape(self) -> tuple[int, ...]:
         """Of one scaled row."""
         return self.stack.input_shape
@@ -51,6 +57,11 @@ class Classifier(nn.Module):
         """The logits of scaled rows, (batch, *input_shape)."""
         logits: Tensor = self.head(self.stack.encode(x).flatten(1))
         return logits
+
+
+def classifier_encoder(stack: Stack) -> Autoencoder:
+    """What a classifier encodes with: the stack, or its only pair, whose contraction penalty has a closed form."""
+    return stack.pairs[0] if len(stack.pairs) == 1 else stack
 
 
 def build_classifier(recipe: Recipe, input_shape: tuple[int, ...], classes: int) -> Classifier:

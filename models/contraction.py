@@ -4,18 +4,20 @@ by draws."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.autograd.function import FunctionCtx, once_differentiable
 from torch.nn import functional
 
-from models.activations import activate, slope
+from models.activations import activate, slope, slope_at
 from models.errors import ModelError
 from models.jacobian_products import encode_with_tangent, linearise_encoder
 from models.layers import Autoencoder, ConvolutionPair, DensePair, Pair
-from models.recipe_parts import LARGEST_EXACT_CODE, Activation, ContractionForm
+from models.randomness import draw_signs
+from models.recipe_parts import LARGEST_EXACT_CODE, ContractionForm
 
 Encoder = Callable[[Tensor], Tensor]
 PenaltyForm = Literal["closed", "exact", "probe"]
@@ -73,39 +75,55 @@ def encode_with_penalty(
     match form:
         case "closed":
             assert isinstance(model, DensePair | ConvolutionPair)  # noqa: S101 - `penalty_form` saw to it
-            preactivation = model.encoder_preactivation(x)
-            norm = pair_jacobian_norm(model, preactivation)
+            # In bfloat16 training the pre-activation comes in half the bits; s' needs them where s saturates.
+            preactivation = model.encoder_preactivation(x).to(model.weight.dtype)
             code = activate(model.code_activation, preactivation)
+            norm = _norm_by_slopes(model, slope_at(model.code_activation, code))
         case "exact":
             linear = linearise_encoder(model, x)
             code = linear.value
             norm = _norm_by_unit(linear.pull, code)
         case "probe":
             # Directions in the input: one product a layer over [x; u], where vᵀ J would take two.
-            code, moved = encode_with_tangent(model, x, fair_signs(x, generator))
+            code, moved = encode_with_tangent(model, x, draw_signs(x, generator))
             norm = moved.flatten(1).square().sum(1)
     return Contracted(code, norm.mean())
 
 
-def fair_signs(like: Float[Tensor, "batch *shape"], generator: torch.Generator) -> Float[Tensor, "batch *shape"]:
-    """Entries of 1 or -1 by a fair coin, so that E[u uᵀ] = I; of the shape, type and device of `like`."""
-    return torch.empty_like(like).bernoulli_(0.5, generator=generator).mul_(2).sub_(1)
-
-
 def dense_jacobian_norm(
-    weight: Float[Tensor, "code features"], activation: Activation, preactivation: Float[Tensor, "batch code"]
+    weight: Float[Tensor, "code features"], slopes: Float[Tensor, "batch code"]
 ) -> Float[Tensor, " batch"]:
     """Squared Frobenius norm of one dense layer's Jacobian, one number a row: Σ_i s'(a_i)² |W_i|².
 
+    Args:
+        weight: W.
+        slopes: s'(a), of each row and unit.
+
     Source: Rifai et al. 2011, eq. 4, for any elementwise activation.
     """
-    return slope(activation, preactivation).square() @ weight.square().sum(1)
+    norms: Tensor = _SquaredRowNorms.apply(weight)
+    return (slopes.square() * norms).sum(1)
+
+
+class _SquaredRowNorms(torch.autograd.Function):
+    """|W_i|² of each row i, whose gradient is 2 W_i: W is read once forwards and once back."""
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, weight: Tensor) -> Tensor:
+        ctx.save_for_backward(weight)
+        norms: Tensor = torch.linalg.vector_norm(weight, dim=1)
+        return norms.square_()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, outer: Tensor) -> Tensor:
+        weight: Tensor = ctx.saved_tensors[0]
+        return weight * (2 * outer)[:, None]
 
 
 def convolution_jacobian_norm(
     weight: Float[Tensor, "code channels kernel kernel"],
-    activation: Activation,
-    preactivation: Float[Tensor, "batch code down across"],
+    slopes: Float[Tensor, "batch code down across"],
     image: tuple[int, int],
     *,
     stride: int,
@@ -118,31 +136,28 @@ def convolution_jacobian_norm(
 
     Args:
         weight: the kernel w.
-        activation: s.
-        preactivation: a, at every channel and position of the code.
+        slopes: s'(a), at every channel and position of the code.
         image: (height, width) of the input.
         stride: of the convolution.
         padding: of the convolution, (down, across) or for both, with zeros, which are no inputs.
     """
     ones = weight.new_ones(1, weight.shape[1], *image)
     reached = functional.conv2d(ones, weight.square(), stride=stride, padding=padding)  # (1, code, down, across)
-    return (slope(activation, preactivation).square() * reached).sum(dim=(1, 2, 3))
+    return (slopes.square() * reached).sum(dim=(1, 2, 3))
 
 
 def pair_jacobian_norm(pair: Pair, preactivation: Float[Tensor, "batch ..."]) -> Float[Tensor, " batch"]:
     """Squared Frobenius norm of a pair's encoder Jacobian in closed form, one number a row, from its
     pre-activation."""
+    return _norm_by_slopes(pair, slope(pair.code_activation, preactivation))
+
+
+def _norm_by_slopes(pair: Pair, slopes: Tensor) -> Tensor:
     if isinstance(pair, ConvolutionPair):
         _, height, width = pair.input_shape
-        return convolution_jacobian_norm(
-            pair.weight,
-            pair.code_activation,
-            preactivation,
-            (height, width),
-            stride=pair.stride,
-            padding=pair.padding,
-        )
-    return dense_jacobian_norm(pair.weight, pair.code_activation, preactivation)
+        image = (height, width)
+        return convolution_jacobian_norm(pair.weight, slopes, image, stride=pair.stride, padding=pair.padding)
+    return dense_jacobian_norm(pair.weight, slopes)
 
 
 def _norm_by_unit(pull: Callable[[Tensor], Tensor], code: Tensor) -> Tensor:
@@ -196,5 +211,5 @@ def hutchinson_jacobian_norm(
     """
     x = x.detach().requires_grad_()
     code = encode(x)
-    (row,) = torch.autograd.grad(code, x, grad_outputs=fair_signs(code, generator), create_graph=True)
+    (row,) = torch.autograd.grad(code, x, grad_outputs=draw_signs(code, generator), create_graph=True)
     return row.flatten(1).square().sum(1)

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from models.randomness import draw_entries
 from models.recipe_parts import Corruption
 
 
@@ -50,26 +51,20 @@ def corrupt(
         case "none":
             return Corrupted(x, None)
         case "masking":
-            touched = _chosen(x, corruption.level, generator)
-            return Corrupted(x.masked_fill(touched, 0.0), touched)
+            touched = draw_entries(x, corruption.level, generator)
+            return Corrupted(x * ~touched, touched)
         case "gaussian":
             noise = torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype)
-            touched = _chosen(x, corruption.share, generator)
-            if corruption.share < 1:
+            if corruption.share == 1:
+                touched = torch.ones_like(x, dtype=torch.bool)
+            else:
+                touched = draw_entries(x, corruption.share, generator)
                 noise = noise * touched
             return Corrupted(torch.add(x, noise, alpha=corruption.level), touched)
         case "salt_and_pepper":
-            touched = _chosen(x, corruption.level, generator)
+            touched = draw_entries(x, corruption.level, generator)
             return Corrupted(torch.where(touched, _coins(x, low, high, generator), x), touched)
 
 
-def _chosen(x: Tensor, share: float, generator: torch.Generator) -> Tensor:
-    """Each entry by itself with probability `share`."""
-    if share == 1:
-        return torch.ones_like(x, dtype=torch.bool)
-    return torch.empty_like(x, dtype=torch.bool).bernoulli_(share, generator=generator)
-
-
 def _coins(x: Tensor, low: float, high: float, generator: torch.Generator) -> Tensor:
-    heads = torch.empty_like(x, dtype=torch.bool).bernoulli_(0.5, generator=generator)
-    return torch.where(heads, high, low).to(x.dtype)
+    return torch.where(draw_entries(x, 0.5, generator), high, low).to(x.dtype)

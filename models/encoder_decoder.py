@@ -1,10 +1,11 @@
-"""The two modules that are exported: from the data's own units to codes, and from a code back."""
+"""The modules that are exported: from the data's own units to codes, from a code back, and to labels."""
 
 from __future__ import annotations
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from models.classifier import Classifier
 from models.preprocessing import Preprocessing
 from models.stack import Stack
 
@@ -34,3 +35,17 @@ class Decoder(nn.Module):
     def forward(self, z: Float[Tensor, "batch code"]) -> Float[Tensor, "batch ..."]:
         """The reconstruction in the data's own units, (batch, *shape), of z, (batch, code_size)."""
         return self.preprocessing.inverse(self.stack.decode(z))
+
+
+class LabelProbabilities(nn.Module):
+    """Preprocessing, classifier and softmax in one."""
+
+    def __init__(self, preprocessing: Preprocessing, classifier: Classifier) -> None:
+        super().__init__()
+        self.preprocessing = preprocessing
+        self.classifier = classifier
+
+    def forward(self, x: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch classes"]:
+        """The probability of each class, (batch, classes), of x, (batch, *shape) in the data's own units."""
+        logits: Float[Tensor, "batch classes"] = self.classifier(self.preprocessing(x))
+        return logits.softmax(1)

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from models.batches import Rows, extremes
+from models.batches import Rows
 from models.checkpoints import CheckpointKeeper
 from models.classifier import Classifier
-from models.corruption import corrupt
 from models.errors import ShapeError
 from models.losses import classification_loss
 from models.objectives import Objective, Reconstruction
-from models.recipe_parts import Corruption, Training
+from models.recipe_parts import SupervisedFineTuning, Training
+from models.regularised_encoding import RegularisedEncoding
 from models.stack import Stack
 from models.training import Examples, OnEpoch, Trained, train
 
@@ -69,9 +69,8 @@ def fine_tune_classifier(
     examples: Examples,
     validation: Examples,
     *,
-    settings: Training,
+    settings: SupervisedFineTuning,
     seed: int,
-    corruption: Corruption | None = None,
     device: torch.device | str = "cpu",
     on_epoch: OnEpoch | None = None,
     checkpoints: CheckpointKeeper | None = None,
@@ -82,9 +81,8 @@ def fine_tune_classifier(
         classifier: its encoder pre-trained, or with initial weights.
         examples: scaled rows with labels from 0.
         validation: likewise; patience looks at the share of labels that are missed.
-        settings: `recipe.supervised_fine_tuning`.
+        settings: `recipe.supervised_fine_tuning`; its corruption and contraction are of training rows only.
         seed: `recipe.seed`.
-        corruption: of the training rows; None: they stay clean. Validation rows always do.
         device: where to compute; the classifier is left there.
         on_epoch: is called after each epoch, with `layer=None`.
         checkpoints: where to go on from, and where to keep how far it is.
@@ -95,12 +93,10 @@ def fine_tune_classifier(
 
     Source: Vincent et al. 2010, section 3.4.
     """
-    low, high = (0.0, 1.0)
-    if corruption is not None and corruption.kind == "salt_and_pepper":
-        low, high = extremes(examples.rows)
+    encoding = RegularisedEncoding(settings.corruption, settings.contraction).fitted_to(examples.rows)
     return train(
         classifier,
-        Classification(classifier, corruption or Corruption(), low, high),
+        Classification(classifier, encoding),
         examples,
         validation,
         settings=settings,
@@ -114,17 +110,17 @@ def fine_tune_classifier(
 
 @dataclass(frozen=True)
 class Classification:
-    """What supervised fine-tuning minimises: cross-entropy of the labels; and watches: the share it misses."""
+    """What supervised fine-tuning minimises: cross-entropy of the labels, and the weighted contraction penalty of the
+    encoder where there is one; and what it watches: cross-entropy, and the share of labels it misses."""
 
     model: Classifier
-    corruption: Corruption
-    low: float
-    high: float
+    encoding: RegularisedEncoding
 
     def loss(self, x: Tensor, labels: Tensor | None, generator: torch.Generator) -> Tensor:
         """Of rows that are corrupted where that is asked for."""
-        seen = corrupt(x, self.corruption, generator, low=self.low, high=self.high).x
-        return classification_loss(self.model(seen), _given(labels))
+        code, penalty, _ = self.encoding.encode(self.model.encoder, x, generator)
+        loss = classification_loss(self.model.head(code.flatten(1)), _given(labels))
+        return loss if penalty is None else loss + self.encoding.contraction.weight * penalty
 
     def figures(self, x: Tensor, labels: Tensor | None, _generator: torch.Generator) -> tuple[Tensor, ...]:
         """Of clean rows."""
@@ -134,11 +130,6 @@ class Classification:
 
 
 def _given(labels: Tensor | None) -> Tensor:
-    """The labels themselves.
-
-    Raises:
-        ShapeError: there are none.
-    """
     if labels is None:
         raise ShapeError("no labels came; supervised fine-tuning expects one a row")
     return labels

@@ -63,8 +63,13 @@ class DensePair(Autoencoder):
         return functional.linear(x.flatten(1), self.weight, self.encoder_bias)
 
     def decoder_preactivation(self, z: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
-        weight = self.weight.t() if self.decoder_weight is None else self.decoder_weight
-        return functional.linear(z, weight, self.decoder_bias).reshape(-1, *self.input_shape)
+        if self.decoder_weight is None:
+            # Not `linear` with the transpose: its gradient would come transposed too, and be slow to add to the
+            # encoder's.
+            preactivation = torch.addmm(self.decoder_bias, z, self.weight)
+        else:
+            preactivation = functional.linear(z, self.decoder_weight, self.decoder_bias)
+        return preactivation.reshape(-1, *self.input_shape)
 
 
 Pair = DensePair | ConvolutionPair

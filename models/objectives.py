@@ -8,13 +8,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from models.batches import Rows, extremes
-from models.contraction import PenaltyForm, encode_with_penalty, penalty_form, stochastic_penalty
-from models.corruption import Corrupted, corrupt
+from models.batches import Rows
+from models.classifier import classifier_encoder
+from models.contraction import PenaltyForm, penalty_form
 from models.layers import Autoencoder
 from models.losses import emphasised_weight, reconstruction_loss
 from models.recipe import Recipe, layer_contraction, layer_corruption, layer_loss
 from models.recipe_parts import Contraction, Corruption, Loss
+from models.regularised_encoding import RegularisedEncoding
 from models.stack import Stack
 
 _CLEAN = Corruption()
@@ -68,35 +69,20 @@ class Objective:
         Raises:
             ModelError: a form of the analytic penalty was asked for that the model does not have.
         """
-        seen = self._corrupted(x, self.corruption, generator)
-        match self.contraction.kind:
-            case "none":
-                code, penalty = model.encode(seen.x), None
-            case "analytic":
-                form = penalty_form(model, self.contraction.form)
-                code, penalty = encode_with_penalty(model, x, form, generator)
-            case "stochastic":
-                drawn = self._corrupted(x, self.contraction.corruption, generator).x
-                # One product for both.
-                code, shifted = model.encode(torch.cat([x, drawn])).chunk(2)
-                penalty = stochastic_penalty(code, shifted)
-        if penalty is not None and seen.touched is not None:
-            # Both at once: the penalty is at the clean row, the reconstruction comes from the corrupted one.
-            code = model.encode(seen.x)
-        reconstruction = self._reconstruction(model, x, code, seen.touched)
+        code, penalty, touched = self._encoding.encode(model, x, generator)
+        reconstruction = self._reconstruction(model, x, code, touched)
         if penalty is None:
             return LossTerms(reconstruction, None, reconstruction)
         return LossTerms(reconstruction, penalty, reconstruction + self.contraction.weight * penalty)
 
     def fitted_to(self, inputs: Rows) -> Objective:
         """The same objective, with the range of these inputs where salt and pepper need it."""
-        if "salt_and_pepper" not in {self.corruption.kind, self.contraction.corruption.kind}:
-            return self
-        low, high = extremes(inputs)
-        return replace(self, low=low, high=high)
+        fitted = self._encoding.fitted_to(inputs)
+        return replace(self, low=fitted.low, high=fitted.high)
 
-    def _corrupted(self, x: Tensor, corruption: Corruption, generator: torch.Generator) -> Corrupted:
-        return corrupt(x, corruption, generator, low=self.low, high=self.high)
+    @property
+    def _encoding(self) -> RegularisedEncoding:
+        return RegularisedEncoding(self.corruption, self.contraction, self.low, self.high)
 
     def _reconstruction(self, model: Autoencoder, x: Tensor, code: Tensor, touched: Tensor | None) -> Tensor:
         emphasis = self.corruption.emphasis
@@ -137,7 +123,8 @@ def fine_tuning_objective(recipe: Recipe) -> Objective:
 
 
 def penalty_forms(recipe: Recipe, stack: Stack) -> dict[str, PenaltyForm]:
-    """How each phase that has an analytic penalty computes it: `layer_1` ... and `fine_tuning` -> form."""
+    """How each phase that has an analytic penalty computes it: `layer_1` ..., `fine_tuning` and
+    `supervised_fine_tuning` -> form."""
     phases: dict[str, tuple[Autoencoder, Contraction]] = {}
     if recipe.pretraining.epochs:
         phases |= {
@@ -145,6 +132,8 @@ def penalty_forms(recipe: Recipe, stack: Stack) -> dict[str, PenaltyForm]:
         }
     if recipe.fine_tuning.epochs and recipe.fine_tuning.contract:
         phases["fine_tuning"] = (stack, recipe.contraction)
+    if recipe.supervised_fine_tuning.epochs:
+        phases["supervised_fine_tuning"] = (classifier_encoder(stack), recipe.supervised_fine_tuning.contraction)
     return {
         phase: penalty_form(model, contraction.form)
         for phase, (model, contraction) in phases.items()

@@ -164,11 +164,14 @@ def _penalty_faults(recipe: Recipe) -> list[Fault]:
         place = "contraction.form" if layer.contraction is None else f"layers.{index}.contraction.form"
         if layer_contraction(recipe, index).form == "exact":
             faults.extend(_size_faults(place, layer))
-    if recipe.fine_tuning.contract and recipe.contraction.form == "exact":
-        faults.extend(_size_faults("contraction.form", recipe.layers[-1]))
-    if recipe.fine_tuning.contract and recipe.contraction.form == "closed" and len(recipe.layers) > 1:
-        allowed = "auto, exact or probe where fine_tuning.contract is true: a deep encoder has no closed form"
-        faults.append(Fault("contraction.form", "closed", allowed))
+    deep = {"supervised_fine_tuning.contraction.form": recipe.supervised_fine_tuning.contraction.form}
+    if recipe.fine_tuning.contract:
+        deep["contraction.form"] = recipe.contraction.form
+    for place, form in deep.items():
+        if form == "exact":
+            faults.extend(_size_faults(place, recipe.layers[-1]))
+        if form == "closed" and len(recipe.layers) > 1:
+            faults.append(Fault(place, "closed", "auto, exact or probe: a deep encoder has no closed form"))
     return faults
 
 
@@ -182,15 +185,13 @@ def _size_faults(place: str, layer: Layer) -> list[Fault]:
 
 def _fine_tuning_faults(recipe: Recipe) -> list[Fault]:
     faults = []
-    phases: dict[str, FineTuning | SupervisedFineTuning] = {
-        "fine_tuning": recipe.fine_tuning,
-        "supervised_fine_tuning": recipe.supervised_fine_tuning,
-    }
-    if recipe.pretraining.epochs == 0 and not any(phase.epochs for phase in phases.values()):
+    if recipe.pretraining.epochs == recipe.fine_tuning.epochs == recipe.supervised_fine_tuning.epochs == 0:
         faults.append(Fault("pretraining.epochs", 0, "at least 1 where fine_tuning.epochs is 0"))
-    for name, phase in phases.items():
-        if phase.corrupt and recipe.corruption.kind == "none":
-            faults.append(Fault(f"{name}.corrupt", True, "false where corruption.kind is none"))
+    if recipe.fine_tuning.corrupt and recipe.corruption.kind == "none":
+        faults.append(Fault("fine_tuning.corrupt", True, "false where corruption.kind is none"))
+    if (emphasis := recipe.supervised_fine_tuning.corruption.emphasis) is not None:
+        allowed = "none: a classifier reconstructs nothing"
+        faults.append(Fault("supervised_fine_tuning.corruption.emphasis", emphasis.model_dump(), allowed))
     if recipe.fine_tuning.contract and recipe.contraction.kind == "none":
         faults.append(Fault("fine_tuning.contract", True, "false where contraction.kind is none"))
     return faults

@@ -226,4 +226,7 @@ class SupervisedFineTuning(Training):
     """Training of the encoder's layers with a softmax on top, on the labels of the data."""
 
     epochs: int = Field(default=0, ge=0, le=100_000, description="passes over the training rows; 0: no classifier")
-    corrupt: bool = Field(default=False, description="corrupt the input here too, by the recipe's corruption")
+    corruption: Corruption = Field(default=Corruption(), description="of the rows that are learned from")
+    contraction: Contraction = Field(
+        default=Contraction(), description="of the whole encoder; λ in units of the cross-entropy of the labels"
+    )

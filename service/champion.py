@@ -140,7 +140,10 @@ class Champion:
         runtime = Runtime.load(folder, manifest, device=self._settings.device, threads=self._settings.threads)
         runtime.reproduce_golden()
         # The golden batch warmed the batched shape; most requests are single rows.
-        runtime.reconstruct(np.zeros((1, *manifest.input.shape), np.float32))
+        row = np.zeros((1, *manifest.input.shape), np.float32)
+        runtime.reconstruct(row)
+        if manifest.classifier is not None:
+            runtime.classify(row)
         return Live(version, manifest, runtime)
 
     def _fail(self, named: str | None, message: str) -> None:

@@ -58,6 +58,17 @@ class Embedding:
 
 
 @dataclass(frozen=True)
+class Classification:
+    """The likeliest label of each row, and the probability of each (rows, classes), named by `label_names`."""
+
+    labels: tuple[str, ...]
+    probabilities: Floats
+    label_names: tuple[str, ...]
+    space: str
+    release: str
+
+
+@dataclass(frozen=True)
 class Samples:
     """New rows (count, *shape) and their codes, with the space and the release.
 
@@ -117,6 +128,21 @@ class ManifoldClient:
         """
         codes, space_found, release = self._in_one_release("/v1/embed", rows, {"depth": depth, "space": space})
         return Embedding(codes, space_found, release)
+
+    def classify(self, rows: npt.ArrayLike, *, space: str | None = None) -> Classification:
+        """Rows -> labels and their probabilities.
+
+        Args:
+            rows: (batch, *shape), in the data's own units.
+            space: the space expected; the service refuses where its own is another.
+
+        Raises:
+            ServiceError: the service refused or could not be reached; 404 where the live release has no classifier.
+        """
+        p, space_found, release = self._in_one_release("/v1/classify", rows, {"space": space})
+        manifest = self._send("GET", f"/v1/models/{release}").json()["manifest"]
+        names = tuple(manifest["classifier"]["label_names"])
+        return Classification(tuple(names[index] for index in p.argmax(1)), p, names, space_found, release)
 
     def generate(self, codes: npt.ArrayLike, *, space: str | None = None) -> Floats:
         """Codes (batch, code size) -> rows (batch, *shape), in data units. Raises as `embed` does."""

@@ -3,6 +3,7 @@
 RequestError                 a request that cannot be answered as asked
 ├── MalformedError           the body is not what its content type says
 ├── UnknownModelError        no such release or alias
+├── NoClassifierError        the live release cannot say which label a row has
 ├── WrongSpaceError          the code belongs to another coordinate system than the live release's
 ├── TooLargeError            more bytes or rows than the service accepts
 ├── UnsupportedTypeError     a content type, content encoding or answer type that is not spoken
@@ -43,6 +44,10 @@ class UnknownModelError(RequestError):
     """No such release or alias."""
 
 
+class NoClassifierError(RequestError):
+    """The live release cannot say which label a row has."""
+
+
 class WrongSpaceError(RequestError):
     """The code belongs to another coordinate system than the live release's."""
 
@@ -78,6 +83,7 @@ ANSWERABLE: Final = (RequestError, ReleaseError, ModelError)
 _STATUS: Final[tuple[tuple[type[Exception], int], ...]] = (
     (MalformedError, 400),
     (UnknownModelError, 404),
+    (NoClassifierError, 404),
     (UnknownReleaseError, 404),
     (WrongSpaceError, 409),
     (TooLargeError, 413),

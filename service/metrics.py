@@ -19,7 +19,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 ROUTES: Final = (
-    "/", "/embed", "/generate", "/v1/embed", "/v1/generate", "/v1/sample", "/v1/reconstruct", "/v1/models",
+    "/", "/embed", "/classify", "/generate",
+    "/v1/embed", "/v1/classify", "/v1/generate", "/v1/sample", "/v1/reconstruct", "/v1/models",
     "/openapi.json", "/docs.json", "/schema.json", "/livez", "/readyz", "/healthz", "/metrics",
 )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""What BentoML's clients are told of the native endpoints `embed` and `generate`.
+"""What BentoML's clients are told of the native endpoints `embed`, `classify` and `generate`.
 
 BentoML would read a body by these models: reshape silently, take booleans for numbers, ignore unknown fields,
 and answer errors in three shapes. Here they declare the fields only; the endpoint reads the request itself,
@@ -35,6 +35,11 @@ class RowsBody(_Declared):
     space: str | None = Field(default=None, description="the space expected; another is answered 409")
 
 
+class ClassifiedBody(_Declared):
+    x: np.ndarray = Field(description="rows, (batch, *shape), in the data's own units")
+    space: str | None = Field(default=None, description="the space expected; another is answered 409")
+
+
 class CodesBody(_Declared):
     z: np.ndarray = Field(description="codes, (batch, code size)")
     space: str | None = Field(default=None, description="the space of the codes; another is answered 409")
@@ -42,6 +47,13 @@ class CodesBody(_Declared):
 
 class CodesAnswer(IODescriptor):
     z: np.ndarray = Field(description="codes, (batch, code size)")
+    space: str
+    release: str
+
+
+class ClassesAnswer(IODescriptor):
+    p: np.ndarray = Field(description="probabilities, (batch, classes), in the order of the release's label names")
+    label: list[str] = Field(description="the likeliest label of each row")
     space: str
     release: str
 

@@ -35,6 +35,17 @@ _ORIGIN: Final[_Part] = {
     "space": {"type": "string", "description": "the coordinate system of the codes"},
     "release": {"type": "string", "description": "the release that answered"},
 }
+_PROBABILITIES: Final[_Part] = {
+    "type": "array",
+    "minItems": 1,
+    "description": "probabilities, (batch, classes); the release's manifest names the classes, in this order",
+    "items": {"type": "array", "items": {"type": "number", "minimum": 0, "maximum": 1}},
+}
+_LABELS: Final[_Part] = {
+    "type": "array",
+    "description": "the likeliest label of each row",
+    "items": {"type": "string"},
+}
 _FIGURES: Final[_Part] = {"type": ["array", "null"], "items": {"type": "number"}}
 _HONESTY: Final[_Part] = {
     "type": "object",
@@ -63,6 +74,13 @@ def openapi_document() -> _Part:
         "embed", "Rows to codes", "x", _ROWS, _ROWS_EXAMPLE, {"depth": _DEPTH, "space": _SPACE},
         _answer({"z": _CODES}, {"z": _CODES_EXAMPLE}), images_in=True,
     )  # fmt: skip
+    classify = _post(
+        "classify", "Rows to labels and their probabilities, where the live release has a classifier", "x", _ROWS,
+        _ROWS_EXAMPLE, {"space": _SPACE},
+        _answer({"p": _PROBABILITIES, "label": _LABELS}, {"p": [[0.97, 0.03]], "label": ["cat"]}), images_in=True,
+    )  # fmt: skip
+    # No classifier.
+    classify["responses"] |= _error_references(404)
     generate = _post(
         "generate", "Codes to rows", "z", _CODES, _CODES_EXAMPLE, {"space": _SPACE},
         _answer({"x": _ROWS}, {"x": _ROWS_EXAMPLE}, png=True),
@@ -81,12 +99,14 @@ def openapi_document() -> _Part:
         "servers": [{"url": "/"}],
         "paths": {
             "/v1/embed": {"post": embed},
+            "/v1/classify": {"post": classify},
             "/v1/generate": {"post": generate},
             "/v1/sample": {"post": _sample()},
             "/v1/reconstruct": {"post": reconstruct},
             "/v1/models": {"get": _get("models", "What is live, and what the channels name", "Models")},
             "/v1/models/{release}": {"get": _model()},
             "/embed": {"post": {**embed, "operationId": "native_embed", "tags": ["native"]}},
+            "/classify": {"post": {**classify, "operationId": "native_classify", "tags": ["native"]}},
             "/generate": {"post": {**generate, "operationId": "native_generate", "tags": ["native"]}},
             "/livez": {"get": _probe("livez", "The process is alive")},
             "/healthz": {"get": _probe("healthz", "The same as /livez")},

@@ -1,4 +1,4 @@
-"""What a worker does for a client: embed, generate, sample, reconstruct.
+"""What a worker does for a client: embed, classify, generate, sample, reconstruct.
 
 Each holds the live release from its first check to its answer: a promotion in between changes nothing.
 """
@@ -25,6 +25,7 @@ from service.checks import (
     check_space,
     space_at,
 )
+from service.errors import NoClassifierError
 from service.formats import answer
 from service.formats.request import JSON, read_fields, read_rows
 from service.honesty import judge
@@ -89,6 +90,14 @@ class Reconstruct:
 
 
 @dataclass(frozen=True)
+class Classify:
+    runtime: Runtime
+
+    def __call__(self, rows: Floats, /) -> Floats:
+        return self.runtime.classify(rows)
+
+
+@dataclass(frozen=True)
 class Walk:
     runtime: Runtime
 
@@ -107,6 +116,25 @@ async def embed(worker: Worker, request: Request) -> Response:
     z = check_answers(await worker.batcher.run(Encode(live.runtime, depth), rows), "x")
     worker.metrics.rows.labels("embed").inc(len(rows))
     return worker.timed("write", answer.write, media_type, {"z": z}, answer.Origin(space, live.release), images_as=None)
+
+
+async def classify(worker: Worker, request: Request) -> Response:
+    """Rows `x` -> probabilities `p` of each label, and the likeliest `label` of each row."""
+    live = worker.champion.live()
+    classifier = live.manifest.classifier
+    if classifier is None:
+        raise NoClassifierError(
+            f"the live release {live.release} has no classifier: `manifold train` on rows with labels makes one "
+            "with --set supervised_fine_tuning.epochs=30"
+        )
+    media_type = answer.choose(request.headers.get("accept"), answer.offers(None))
+    rows, options = await _read(worker, request, live, "x", ("space",))
+    check_space(options.get("space"), live.manifest.space_id)
+    p = check_answers(await worker.batcher.run(Classify(live.runtime), rows), "x")
+    worker.metrics.rows.labels("classify").inc(len(rows))
+    origin = answer.Origin(live.manifest.space_id, live.release)
+    labels = [classifier.label_names[index] for index in p.argmax(1)]
+    return worker.timed("write", answer.write, media_type, {"p": p}, origin, images_as=None, said={"label": labels})
 
 
 async def generate(worker: Worker, request: Request) -> Response:

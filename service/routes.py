@@ -112,6 +112,7 @@ def routes() -> list[Route]:
     """The routes beside BentoML's own."""
     return [
         _route("/v1/embed", operations.embed, "POST"),
+        _route("/v1/classify", operations.classify, "POST"),
         _route("/v1/generate", operations.generate, "POST"),
         _route("/v1/sample", operations.sample, "POST"),
         _route("/v1/reconstruct", operations.reconstruct, "POST"),

@@ -1,4 +1,4 @@
-"""A release, loaded: encoder, decoder, walk and density. What flows measure with is what is served."""
+"""A release, loaded: encoder, decoder, walk, classifier, density. What flows measure with is what is served."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ __all__ = [
 
 
 class Runtime:
-    """Encoder, decoder and density of one release, loaded. Safe to use from several threads.
+    """Encoder, decoder, density and perhaps classifier of one release, loaded. Safe to use from several threads.
 
     Attributes:
         manifest: what the release states.
@@ -51,13 +51,16 @@ class Runtime:
             None where the release keeps none.
     """
 
-    def __init__(self, folder: Path, manifest: Manifest, encoder: Any, decoder: Any, walk: Any = None) -> None:
+    def __init__(
+        self, folder: Path, manifest: Manifest, encoder: Any, decoder: Any, walk: Any = None, classifier: Any = None
+    ) -> None:
         self.manifest = manifest
         self.device: Device = device_of(encoder)
         self._folder = folder
         self._encoder = encoder
         self._decoder = decoder
         self._walk = walk
+        self._classifier = classifier
         weights, means, cholesky = (
             _load_array(folder / "density" / f"{name}.npy") for name in ("weights", "means", "cholesky")
         )
@@ -67,7 +70,7 @@ class Runtime:
 
     @classmethod
     def load(cls, folder: Path, manifest: Manifest, *, device: DeviceChoice, threads: int = 1) -> Runtime:
-        """Open the graphs of a release.
+        """Open the graphs of a release: encoder, decoder, and what else its manifest names.
 
         Args:
             folder: the release's folder, verified by the caller.
@@ -91,7 +94,11 @@ class Runtime:
         if manifest.sampling is not None and manifest.sampling.jacobian_walk is not None:
             walk = open_session(folder / "walk.onnx", device, threads)
             _check_signature(walk, folder, {"x": row, "noise": code}, {"next_x": row, "z": code})
-        return cls(folder, manifest, encoder, decoder, walk)
+        classifier = None
+        if manifest.classifier is not None:
+            classifier = open_session(folder / "classifier.onnx", device, threads)
+            _check_signature(classifier, folder, {"x": row}, {"p": [manifest.classifier.classes]})
+        return cls(folder, manifest, encoder, decoder, walk, classifier)
 
     def encode(self, x: npt.ArrayLike, depth: int | None = None) -> Floats:
         """Rows -> codes.
@@ -120,6 +127,23 @@ class Runtime:
     def reconstruct(self, x: npt.ArrayLike) -> Floats:
         """Rows -> rows through the code: g(h(x)); (batch, *shape) in and out, in the data's own units."""
         return self.decode(self.encode(x))
+
+    def classify(self, x: npt.ArrayLike) -> Floats:
+        """Rows -> probabilities.
+
+        Args:
+            x: (batch, *shape), in the data's own units.
+
+        Returns:
+            (batch, classes), in the order of the manifest's `classifier.label_names`; each row adds up to 1.
+
+        Raises:
+            ValueError: the release has no classifier; its manifest says so.
+            ModelRunError: ONNX Runtime failed.
+        """
+        if self._classifier is None:
+            raise ValueError(f"release {self.manifest.version} has no classifier")
+        return run_session(self._classifier, "x", "p", x)
 
     def walk(self, x: npt.ArrayLike, noise: npt.ArrayLike) -> tuple[Floats, Floats]:
         """One step of the Jacobian walk, h(x) + J Jᵀ ε, decoded.
@@ -159,6 +183,9 @@ class Runtime:
         )
         self._compare("code", self.encode(x), z, golden.code_tolerance)
         self._compare("reconstruction", self.reconstruct(x), reconstruction, golden.output_tolerance)
+        if self.manifest.classifier is not None:
+            p = _load_array(self._folder / "golden" / "p.npy")
+            self._compare("probability", self.classify(x), p, self.manifest.classifier.tolerance)
 
     def _compare(self, what: str, found: Floats, expected: npt.NDArray[Any], tolerance: float) -> None:
         release = f"release {self.manifest.version} on {self.device}"

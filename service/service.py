@@ -22,7 +22,7 @@ from service.app import create_app
 from service.errors import NotReadyError
 from service.limits import BodyLimit
 from service.metrics import CountRequests, Metrics
-from service.native import CodesAnswer, CodesBody, RowsAnswer, RowsBody
+from service.native import ClassesAnswer, ClassifiedBody, CodesAnswer, CodesBody, RowsAnswer, RowsBody
 from service.one_shape import OneShape
 from service.operations import Worker
 from service.routes import Operation, answered
@@ -55,6 +55,7 @@ _on_startup: _Hook = bentoml.on_startup
 _on_shutdown: _Hook = bentoml.on_shutdown
 _before_workers: Callable[[Callable[[], None]], Callable[[], None]] = bentoml.on_deployment
 _embed_endpoint: _Endpoint = bentoml.api(route="/embed", input_spec=RowsBody, output_spec=CodesAnswer)
+_classify_endpoint: _Endpoint = bentoml.api(route="/classify", input_spec=ClassifiedBody, output_spec=ClassesAnswer)
 _generate_endpoint: _Endpoint = bentoml.api(route="/generate", input_spec=CodesBody, output_spec=RowsAnswer)
 
 
@@ -121,6 +122,11 @@ class Manifold:
     async def embed(self, ctx: bentoml.Context, **_declared: object) -> Response:
         """Rows x to codes z; with depth, the code of that greedy layer, counted from 1."""
         return await self._answer(operations.embed, ctx)
+
+    @_classify_endpoint
+    async def classify(self, ctx: bentoml.Context, **_declared: object) -> Response:
+        """Rows x to probabilities p and the likeliest label of each, where the release has a classifier."""
+        return await self._answer(operations.classify, ctx)
 
     @_generate_endpoint
     async def generate(self, ctx: bentoml.Context, **_declared: object) -> Response:

@@ -27,7 +27,7 @@ os.environ["OMP_WAIT_POLICY"] = "passive"
 
 # Every array argument of these modules is checked against the shape in its type while tests run; before anything
 # imports them.
-_STEPS = ("evaluation", "figures", "image_grid", "latent", "onnx_export", "release_contents", "row_files")
+_STEPS = ("evaluation", "figures", "latent", "onnx_export", "release_contents", "report", "row_files")
 install_import_hook(["models", *(f"flows.steps.{name}" for name in _STEPS)], "beartype.beartype")
 
 from flows.local_server import prefect_server

@@ -13,7 +13,7 @@ from pathlib import Path
 from benchmarks.harness import publish
 from benchmarks.papers.choosing import Outcome, measure_protocols
 from benchmarks.papers.protocols import PROTOCOLS, quickened
-from benchmarks.papers.table import rows, write_page
+from benchmarks.papers.table import draw_levels, rows, write_page
 
 # Beside the checkout's other working files: trainings are large and can be had again.
 _HOME = Path(".manifold/papers")
@@ -33,6 +33,7 @@ def main() -> None:
     found = list(rows(outcomes))
     publish("papers-quick" if arguments.quick else "papers", found)
     if not arguments.quick and not arguments.only:
+        draw_levels(outcomes)
         write_page(found, datetime.now(UTC).date().isoformat())
 
 

@@ -44,44 +44,62 @@ class Protocol:
 
 # Common to all that is classified: sigmoid units, tied weights and cross-entropy as in both papers; Adam and a falling
 # learning rate instead of their plain descent. bfloat16 products change no figure beyond its noise, and halve the time.
-_UNITS = ("activation=sigmoid", "code_activation=sigmoid", "output_activation=sigmoid", "tied_weights=true")
-_PRETRAINING = (
+_CLASSIFIED = (
+    "activation=sigmoid",
+    "code_activation=sigmoid",
+    "output_activation=sigmoid",
+    "tied_weights=true",
     "loss=binary_cross_entropy",
     "pretraining.precision=bfloat16",
     "pretraining.minimum_steps=0",
     "pretraining.batch_size=128",
-    "pretraining.optimiser.learning_rate=1e-3",
     "pretraining.optimiser.schedule=cosine",
     "fine_tuning.epochs=0",
-)
-_SUPERVISED = (
     "supervised_fine_tuning.precision=bfloat16",
     "supervised_fine_tuning.batch_size=128",
+    "supervised_fine_tuning.optimiser.learning_rate=1e-3",
     "supervised_fine_tuning.optimiser.schedule=cosine",
 )
-CLASSIFIED = (*_UNITS, *_PRETRAINING, *_SUPERVISED)
+# Supervised fine-tuning on clean rows, as the papers have it, or on corrupted ones.
+_CLEAN = ("supervised_fine_tuning.corruption.kind=none",)
 
 
-def _early_stopping(epochs: int) -> tuple[str, ...]:
-    # The best epoch on validation is kept; the schedule runs to its end.
-    return (f"supervised_fine_tuning.epochs={epochs}", f"supervised_fine_tuning.patience={epochs}")
+def _corrupted(level: float) -> tuple[str, ...]:
+    return ("supervised_fine_tuning.corruption.kind=masking", f"supervised_fine_tuning.corruption.level={level}")
 
 
-def _supervised_rate(*rates: str) -> tuple[tuple[str, ...], ...]:
-    return tuple((f"supervised_fine_tuning.optimiser.learning_rate={rate}",) for rate in rates)
+def _epochs(layers: str, pretraining: int, rate: str, supervised: int) -> tuple[str, ...]:
+    return (
+        f"layers={layers}",
+        f"pretraining.epochs={pretraining}",
+        f"pretraining.optimiser.learning_rate={rate}",
+        f"supervised_fine_tuning.epochs={supervised}",
+        # The best epoch on validation is kept; the schedule runs to its end.
+        f"supervised_fine_tuning.patience={supervised}",
+    )
 
 
-_THREE = ("layers=[1000,1000,1000]", "pretraining.epochs=15", *_early_stopping(30))
-_BASIC = ("layers=[1000,1000,1000]", "pretraining.epochs=30", *_early_stopping(40))
-_ONE = ("layers=[1000]", "pretraining.epochs=20", *_early_stopping(30))
+_THREE = (*_CLASSIFIED, *_epochs("[1000,1000,1000]", 20, "2e-3", 50))
+_BASIC = (*_CLASSIFIED, *_epochs("[1000,1000,1000]", 30, "2e-3", 40))
+_ONE = (*_CLASSIFIED, *_epochs("[1000]", 60, "3e-3", 40))
+_AE = ("kind=ae",)
+_CAE = ("contraction.weight=1",)
+_MASKED = ("corruption.kind=masking", "corruption.level=0.25")
 
 
-def _at_level(level: str) -> Protocol:
+def _at_level(percent: int) -> Protocol:
+    """SDAE-3 on "basic" with one level of corruption; 0 is the SAE-3."""
+    level = percent / 100
+    noise = (f"corruption.level={level}",)
     return Protocol(
-        name=f"sdae3-basic-{level}",
+        name=f"sdae3-basic-{percent}",
         recipe="sdae",
-        settings=(*CLASSIFIED, *_BASIC, f"corruption.level={level}"),
-        candidates=_supervised_rate("3e-4", "1e-3"),
+        settings=(*_BASIC, *noise),
+        # Without noise there is a smaller learning rate to choose instead.
+        candidates=(
+            _CLEAN,
+            _corrupted(level) if percent else (*_CLEAN, "supervised_fine_tuning.optimiser.learning_rate=3e-4"),
+        ),
         cut="basic",
         seeds=3,
         measures=("error",),
@@ -90,14 +108,56 @@ def _at_level(level: str) -> Protocol:
 
 PROTOCOLS: tuple[Protocol, ...] = (
     Protocol(
+        name="deep-ae30",
+        recipe="sae",
+        settings=(
+            "layers=[1000,500,250,30]",
+            "activation=relu",
+            "tied_weights=false",
+            "loss=squared_error",
+            *(
+                f"{phase}.{setting}"
+                for phase in ("pretraining", "fine_tuning")
+                for setting in (
+                    "precision=bfloat16",
+                    "minimum_steps=0",
+                    "batch_size=256",
+                    "optimiser.learning_rate=1.5e-3",
+                    "optimiser.schedule=cosine",
+                )
+            ),
+            "pretraining.epochs=5",
+            "fine_tuning.epochs=80",
+        ),
+        candidates=((),),
+        cut="full",
+        seeds=1,
+        measures=("squared_error", "neighbours"),
+        watched="validation_squared_error",
+    ),
+    Protocol(
         name="sdae3",
         recipe="sdae",
-        settings=(*CLASSIFIED, *_THREE),
-        candidates=_supervised_rate("3e-4", "1e-3"),
+        settings=_THREE,
+        candidates=(_corrupted(0.25), _corrupted(0.4)),
         cut="full",
         seeds=1,
         measures=("error",),
     ),
+    Protocol("cae1", "cae", (*_ONE, *_CAE), (_CLEAN, _corrupted(0.25)), "full", 3, ("error", "jacobian")),
+    # The pair that is compared: fine-tuned on clean rows both, as in the paper.
+    Protocol("cae1-clean", "cae", (*_ONE, *_CAE, *_CLEAN), ((),), "full", 3, ("error", "jacobian")),
+    Protocol("ae1-clean", "ae", (*_ONE, *_AE, *_CLEAN), ((),), "full", 3, ("error", "jacobian", "noisy_squared_error")),
+    Protocol(
+        "dae1",
+        "dae",
+        (*_ONE, *_MASKED, "supervised_fine_tuning.epochs=0"),
+        ((),),
+        "full",
+        1,
+        ("noisy_squared_error",),
+    ),
+    *(_at_level(percent) for percent in (0, 10, 25, 40)),
 )
 
 

@@ -26,11 +26,12 @@ from flows.steps.training import (
 from models.batches import chunks
 from models.contraction import pair_jacobian_norm
 from models.corruption import corrupt
+from models.measures.labels import nearest_neighbour_accuracy
+from models.measures.reconstruction import pca_squared_error
 from models.preprocessing import scale_rows
 from models.randomness import make_generator
 from models.recipe import Recipe
 from models.recipe_parts import Corruption
-from models.representation import nearest_neighbour_accuracy, pca_squared_error
 from models.stack import Stack
 from models.training import EpochReport
 from service.release.atomic import write_atomically

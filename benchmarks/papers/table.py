@@ -12,9 +12,11 @@ from scipy import stats
 from benchmarks.harness import Row
 from benchmarks.papers.choosing import Outcome
 from benchmarks.papers.cuts import TEST_ROWS
+from flows.steps.figures.curves import Curve, Panel, Point, curve_figure
 from service.release.atomic import write_atomically
 
 PAGE = Path(__file__).parents[2] / "docs" / "papers.md"
+PICTURE = PAGE.parent / "images" / "error_by_corruption.png"
 _START, _END = "<!-- the table, written by make bench-papers -->", "<!-- end of the table -->"
 _LEVELS = ("0", "10", "25", "40")
 
@@ -26,9 +28,9 @@ def rows(outcomes: Mapping[str, Outcome]) -> Iterator[Row]:
         yield _error("sdae3_mnist_error", outcomes["sdae3"], 1.28, "Vincent 2010: 1.28 ± 0.22")
     if "cae1" in have:
         yield _error("cae1_mnist_error", outcomes["cae1"], 1.20, "Rifai 2011: 1.14")
-    if {"ae1", "cae1"} <= have:
-        less = _paired("ae1_minus_cae1_error", outcomes["ae1"], outcomes["cae1"], 0.2, "Rifai 2011: 0.64")
-        yield less
+    if {"ae1-clean", "cae1-clean"} <= have:
+        ae, cae = outcomes["ae1-clean"], outcomes["cae1-clean"]
+        yield _paired("ae1_minus_cae1_error", ae, cae, 0.2, "Rifai 2011: 0.64")
     if "sdae3-basic-25" in have:
         yield _error("sdae3_basic_error", outcomes["sdae3-basic-25"], 2.84, "Vincent 2010: 2.84")
     if {"sdae3-basic-0", "sdae3-basic-25"} <= have:
@@ -36,18 +38,18 @@ def rows(outcomes: Mapping[str, Outcome]) -> Iterator[Row]:
         yield _paired("sae3_minus_sdae3_basic_error", sae, sdae, 0.0, "Vincent 2010: 0.62")
     if "deep-ae30" in have:
         yield from _deep_autoencoder(outcomes["deep-ae30"])
-    if {"ae1", "cae1"} <= have:
-        value = outcomes["ae1"].figures[0]["jacobian"] / outcomes["cae1"].figures[0]["jacobian"]
-        yield Row(
-            "jacobian_ae_over_cae", value, "ratio", 10, "higher", "Rifai 2011: 24", seed=0, sides=_sides(outcomes)
-        )
+    if {"ae1-clean", "cae1-clean"} <= have:
+        norms = {name: outcomes[name].figures[0]["jacobian"] for name in ("ae1-clean", "cae1-clean")}
+        sides = {name: {"average Jacobian norm": norm} for name, norm in norms.items()}
+        value = norms["ae1-clean"] / norms["cae1-clean"]
+        yield Row("jacobian_ae_over_cae", value, "ratio", 10, "higher", "Rifai 2011: 24", seed=0, sides=sides)
     if {f"sdae3-basic-{level}" for level in _LEVELS} <= have:
         without = statistics.fmean(outcomes["sdae3-basic-0"].values("error"))
         for level in _LEVELS:
             said = "Vincent 2010, figure 8: flat from 10 to 40 %, better than 0"
             yield _error(f"sdae_error_at_{level}", outcomes[f"sdae3-basic-{level}"], without, said)
-    if {"dae1", "ae1"} <= have:
-        noisy = [outcomes[name].figures[0]["noisy_squared_error"] for name in ("dae1", "ae1")]
+    if {"dae1", "ae1-clean"} <= have:
+        noisy = [outcomes[name].figures[0]["noisy_squared_error"] for name in ("dae1", "ae1-clean")]
         yield Row("dae_over_ae_noisy_error", noisy[0] / noisy[1], "ratio", 0.6, "lower", "below 1", seed=0)
 
 
@@ -91,8 +93,17 @@ def _deep_autoencoder(outcome: Outcome) -> Iterator[Row]:
     yield Row("deep_ae30_knn1_error_minus_raw", less, "points", 0.0, "lower", "about -0.4", seed=0, sides=sides)
 
 
-def _sides(outcomes: Mapping[str, Outcome]) -> dict[str, dict[str, float]]:
-    return {name: {"average Jacobian norm": outcomes[name].figures[0]["jacobian"]} for name in ("ae1", "cae1")}
+def draw_levels(outcomes: Mapping[str, Outcome]) -> None:
+    """Draw the test error by corruption level into docs/images/ (Vincent et al. 2010, section 5.3)."""
+    points = []
+    for level in _LEVELS:
+        outcome = outcomes[f"sdae3-basic-{level}"]
+        found = _interval(outcome.values("error"), outcome)
+        points.append(Point(float(level), found["mean"], found["low"], found["high"]))
+    rows_of_test = TEST_ROWS["basic"]
+    measure = f"test error, % (n = {rows_of_test:,}, 3 seeds)"
+    panel = Panel("SDAE-3 on basic", "corruption, % of inputs masked", measure, (Curve("SDAE-3", tuple(points)),))
+    write_atomically(PICTURE, curve_figure("Test error by corruption level, mean and 95 % interval", [panel]))
 
 
 def write_page(found: list[Row], when: str) -> None:

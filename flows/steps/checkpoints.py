@@ -13,8 +13,6 @@ from flows.steps.errors import FlowError
 from models.checkpoints import Checkpoint
 from service.release.atomic import write_atomically
 
-_SECONDS_BETWEEN = 15.0
-
 
 class CheckpointError(FlowError):
     """A checkpoint cannot be read; the message names the file to remove."""
@@ -28,7 +26,7 @@ class CheckpointFile:
         seconds_between: how much work a kill may cost.
     """
 
-    def __init__(self, path: Path, seconds_between: float = _SECONDS_BETWEEN) -> None:
+    def __init__(self, path: Path, seconds_between: float) -> None:
         self._path = path
         self._seconds_between = seconds_between
         self._kept_at = time.monotonic()

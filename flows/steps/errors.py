@@ -1,7 +1,9 @@
 """What can go wrong in a flow, as one tree. A message is a line: which field, what came, what is expected.
 
 FlowError
+├── SettingError            a variable of the environment holds what it cannot hold
 ├── LabelsMissingError      a recipe learns from labels that the data does not have
+├── ReportError             a report cannot be written where it was asked for
 └── DatasetError            a dataset on disk is missing, truncated, changed, or cannot be written
     ├── SourceError         what was named as the source cannot be read as one
     │   └── DownloadError   a mirror answered and then failed: trying again may help
@@ -28,8 +30,16 @@ class SourceError(DatasetError):
     """The source does not exist, is truncated, or is of a kind that is not read."""
 
 
+class SettingError(FlowError):
+    """A variable of the environment holds what it cannot hold."""
+
+
 class LabelsMissingError(FlowError):
     """A recipe learns from labels, and the data has none, or only one."""
+
+
+class ReportError(FlowError):
+    """The folder for a report holds something else, or cannot be written."""
 
 
 class DownloadError(SourceError):

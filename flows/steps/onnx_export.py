@@ -1,4 +1,4 @@
-"""Encoder and decoder as ONNX, each one file, checked against torch."""
+"""Encoder, decoder and classifier as ONNX, each one file, checked against torch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from jaxtyping import Float32
 from torch import nn
 
 from flows.steps.errors import FlowError
-from models.encoder_decoder import Decoder, Encoder
+from models.classifier import Classifier
+from models.encoder_decoder import Decoder, Encoder, LabelProbabilities
 from models.preprocessing import Preprocessing
 from models.stack import Stack
 from service.sessions import open_session, run_session
@@ -58,6 +59,37 @@ def export_networks(
     export_graph(encoder, {"x": x}, ["z", *inner], folder / "encoder.onnx")
     export_graph(decoder, {"z": z}, ["x"], folder / "decoder.onnx")
     return max(_compare(encoder, decoder, rows[:size], folder) for size in _CHECKED_BATCHES)
+
+
+def export_classifier(
+    preprocessing: Preprocessing, classifier: Classifier, rows: Float32[np.ndarray, "rows ..."], folder: Path
+) -> float:
+    """Write `classifier.onnx`, from rows to probabilities, and compare it with torch at batch 1 and 7.
+
+    Args:
+        preprocessing: becomes part of the graph, as the softmax does.
+        classifier: trained, on the CPU.
+        rows: at least 7 real rows in the data's own units, to compare with.
+        folder: where the file goes.
+
+    Returns:
+        The largest difference of a probability.
+
+    Raises:
+        ExportError: the graph, given what torch was given, differs by more than 1e-4.
+    """
+    module = LabelProbabilities(preprocessing, classifier).eval()
+    path = folder / "classifier.onnx"
+    export_graph(module, {"x": torch.from_numpy(rows[:2].copy())}, ["p"], path)
+    session = open_session(path, "cpu", 1)
+    largest = 0.0
+    for size in _CHECKED_BATCHES:
+        with torch.no_grad():
+            expected = module(torch.from_numpy(rows[:size].copy())).numpy()
+        found = run_session(session, "x", "p", rows[:size])
+        check_difference(path.name, found, expected)
+        largest = max(largest, float(np.abs(found - expected).max()))
+    return largest
 
 
 def export_graph(module: nn.Module, examples: dict[str, torch.Tensor], outputs: list[str], path: Path) -> None:

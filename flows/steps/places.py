@@ -5,10 +5,28 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from flows.steps.errors import SettingError
+
 
 def data_folder() -> Path:
     """Where public datasets lie or are downloaded to: `MANIFOLD_DATA`, by default `data` below this folder."""
     return Path(os.environ.get("MANIFOLD_DATA") or "data").absolute()
+
+
+def checkpoint_seconds() -> float:
+    """How much training a kill may cost: `MANIFOLD_CHECKPOINT_SECONDS`, by default 15.
+
+    Raises:
+        SettingError: it is no number, or negative.
+    """
+    text = os.environ.get("MANIFOLD_CHECKPOINT_SECONDS") or "15"
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < float("inf"):
+        raise SettingError(f"MANIFOLD_CHECKPOINT_SECONDS: {text!r} came; expected seconds, 0 or more")
+    return seconds
 
 
 def absolute_source(source: str) -> str:

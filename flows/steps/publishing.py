@@ -9,26 +9,38 @@ from pathlib import Path
 import numpy as np
 
 from flows.steps.datasets import Dataset
-from flows.steps.onnx_export import export_networks
+from flows.steps.evaluation import Subject, measured
+from flows.steps.onnx_export import export_classifier, export_networks
 from flows.steps.release_contents import Lineage, complete_release, draw_figures, space_of
 from flows.steps.sampling_contents import is_contractive
-from flows.steps.training import load_stack, preprocessing_of
+from flows.steps.training import load_classifier, load_stack, preprocessing_of
 from flows.steps.training_state import WEIGHTS_FILE, finished, state_key
 from flows.steps.walk_export import export_walk
 from models.recipe import Recipe
 from service.release.home import Home
 from service.release.manifest import Manifest
 from service.release.store import ReleaseStore
+from service.runtime import Runtime
 
+CLASSIFIER_WEIGHTS_FILE = "classifier.safetensors"
 _CHECKED_ROWS = 7
 
 LineageOf = Callable[[str], Lineage]
 """What the caller knows of a release, given its space."""
 
 
-def export_step(dataset: Dataset, recipe: Recipe, stack_folder: Path, home: Path) -> Path:
-    """Encoder and decoder as ONNX, and the walk of contractive kinds, checked against torch, in a folder beside the
+def export_step(
+    dataset: Dataset, recipe: Recipe, stack_folder: Path, home: Path, classifier_folder: Path | None = None
+) -> Path:
+    """The networks as ONNX, and the walk of contractive kinds, checked against torch, in a folder beside the
     training's own.
+
+    Args:
+        dataset: for real rows to compare with.
+        recipe: what was trained.
+        stack_folder: of the stack's weights.
+        home: `MANIFOLD_HOME`.
+        classifier_folder: of the classifier's weights, where supervised fine-tuning made one.
 
     Raises:
         ExportError: a graph is not what torch computes.
@@ -43,9 +55,17 @@ def export_step(dataset: Dataset, recipe: Recipe, stack_folder: Path, home: Path
         if is_contractive(recipe):
             export_walk(preprocessing, stack, rows, folder)
         shutil.copyfile(stack_folder / WEIGHTS_FILE, folder / WEIGHTS_FILE)
+        if classifier_folder is not None:
+            classifier = load_classifier(dataset, recipe, classifier_folder)
+            export_classifier(preprocessing, classifier, rows, folder)
+            shutil.copyfile(classifier_folder / WEIGHTS_FILE, folder / CLASSIFIER_WEIGHTS_FILE)
 
-    # The stack's name stands for data, recipe and weights; what was exported before there were walks has none.
-    made_from = {"stack": stack_folder.name} | ({"walk": True} if is_contractive(recipe) else {})
+    # A folder's name stands for data, recipe and weights; what was exported before there were walks has none.
+    made_from: dict[str, object] = {"stack": stack_folder.name}
+    if is_contractive(recipe):
+        made_from["walk"] = True
+    if classifier_folder is not None:
+        made_from["classifier"] = classifier_folder.name
     return finished(home, state_key("onnx", made_from), make)[0]
 
 
@@ -68,7 +88,10 @@ def publish_step(dataset: Dataset, recipe: Recipe, exported: Path, home: Home, l
         scale = error_scale(dataset, recipe)
         known = lineage(space_of(draft / "encoder.onnx"))
         manifest = complete_release(draft, dataset, recipe, scale, known)
-        draw_figures(draft, manifest, dataset)
+        runtime = Runtime.load(draft, manifest, device="cpu")
+        stack = load_stack(dataset, recipe, exported)
+        manifest = measured(Subject(runtime, dataset, recipe, preprocessing_of(dataset, recipe), stack))
+        draw_figures(draft, manifest)
         return store.publish(draft, manifest)
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32
 
+from flows.steps.classification import describe_classifier
 from flows.steps.datasets import Dataset
-from flows.steps.evaluation import Networks, evaluate, sample_indices, sample_rows
-from flows.steps.figures import map_figure, reconstruction_figure
+from flows.steps.evaluation import Networks, sample_indices, sample_rows
 from flows.steps.latent import (
     calibrate,
     latent_statistics,
@@ -21,19 +21,20 @@ from flows.steps.latent import (
     squared_errors,
 )
 from flows.steps.onnx_export import OPSET
+from flows.steps.report.release_pictures import release_pictures
+from flows.steps.report.stored import store_pictures
 from flows.steps.sampling_contents import describe_sampling
+from models.objectives import penalty_forms
 from models.recipe import Recipe
 from models.sampling import Density, fit_density
+from models.stack import build_stack
 from service.release.home import MODEL_NAME
 from service.release.manifest import Code, CodeLayer, Data, Golden, Input, Manifest, Reference
 from service.release.manifest import Density as DescribedDensity
-from service.runtime import Runtime
-from service.sampling import default_plan, draw, run
 
 _GOLDEN_ROWS = 16
 _REFERENCE_ROWS = 2_000
 _CODED_ROWS = 20_000
-_DRAWN_SAMPLES = 20
 # Other processors and GPUs add up in another order: this much of a code's or sample's range is rounding.
 _TOLERANCE = 1e-4
 _LIBRARIES = ("torch", "torchvision", "onnx", "onnxruntime-gpu", "onnxruntime", "prefect", "bentoml", "numpy")
@@ -57,19 +58,19 @@ def space_of(encoder: Path) -> str:
 def complete_release(
     folder: Path, dataset: Dataset, recipe: Recipe, scale: tuple[float, ...], lineage: Lineage
 ) -> Manifest:
-    """Add golden batch, density, reference and figures to a folder that holds the two graphs.
+    """Add golden batch, density and reference to a folder that holds the graphs.
 
     All of it is computed through the service's own ONNX Runtime sessions: what is measured is what is served.
 
     Args:
-        folder: a draft with `encoder.onnx` and `decoder.onnx`.
+        folder: a draft with `encoder.onnx`, `decoder.onnx` and perhaps `classifier.onnx`.
         dataset: what was learned from.
         recipe: what was trained.
         scale: what one unit of reconstruction error is, one number or one a feature.
         lineage: version, time, parent, flow run.
 
     Returns:
-        The manifest, still without the digests of the files.
+        The manifest, still without figures and without the digests of the files.
     """
     networks = Networks.open(folder)
     chosen = sample_indices(dataset, "train", recipe.seed, _CODED_ROWS)
@@ -81,6 +82,7 @@ def complete_release(
     validation_codes = networks.encode(validation)
     errors = squared_errors(validation, networks.decode(validation_codes), scale)
     record = dataset.record
+    golden = _save_golden(networks, sample_rows(dataset, "test", recipe.seed, _GOLDEN_ROWS), folder / "golden")
     return Manifest(
         name=MODEL_NAME,
         version=lineage.version,
@@ -106,13 +108,15 @@ def complete_release(
             dropped=record.dropped,
             label_names=record.label_names,
         ),
-        metrics=tuple(evaluate(networks, dataset, scale)),
+        metrics=(),
         latent=latent_statistics(codes),
         density=DescribedDensity(components=len(density.weights), fitted_rows=density.fitted_rows),
         calibration=calibrate(errors, mahalanobis_distances(validation_codes, codes), "validation"),
-        golden=_save_golden(networks, sample_rows(dataset, "test", recipe.seed, _GOLDEN_ROWS), folder / "golden"),
+        golden=golden,
         reference=_save_reference(dataset, chosen, rows, codes, folder / "reference"),
         sampling=describe_sampling(folder, dataset, recipe, density, rows, codes),
+        classifier=describe_classifier(folder, dataset),
+        contraction_forms=penalty_forms(recipe, build_stack(recipe, record.shape)),
         opset=OPSET,
         versions={name: version for name in _LIBRARIES if (version := _version(name))},
         parent=lineage.parent,
@@ -120,20 +124,9 @@ def complete_release(
     )
 
 
-def draw_figures(folder: Path, manifest: Manifest, dataset: Dataset) -> None:
-    """Put pictures into a complete draft's `figures/`: reconstructions beside samples, and the 2-D map."""
-    runtime = Runtime.load(folder, manifest, device="cpu")
-    originals = sample_rows(dataset, "test", manifest.seed, _DRAWN_SAMPLES)
-    samples = run(runtime, draw(runtime, default_plan(manifest, _DRAWN_SAMPLES, manifest.seed))).x
-    value_range = dataset.record.value_range
-    labels = folder / "reference" / "labels.npy"
-    figures = {
-        "reconstructions": reconstruction_figure(originals, runtime.reconstruct(originals), samples, value_range),
-        "map": map_figure(np.load(folder / "reference" / "map.npy"), np.load(labels) if labels.exists() else None),
-    }
-    (folder / "figures").mkdir()
-    for name, picture in figures.items():
-        (folder / "figures" / f"{name}.png").write_bytes(picture)
+def draw_figures(folder: Path, manifest: Manifest) -> None:
+    """Put the pictures that need nothing but the release into a complete draft's `figures/`."""
+    store_pictures(release_pictures(folder, manifest), folder / "figures")
 
 
 def _layers(recipe: Recipe, networks: Networks, row: Float32[np.ndarray, "one ..."]) -> tuple[CodeLayer, ...]:

@@ -188,14 +188,12 @@ def classify_step(
             for pair, layer in zip(classifier.stack.pairs, layers, strict=True):
                 pair.load_state_dict(load_weights(layer))
         learned, watched = (_labelled(dataset, rows, split) for split in _SPLITS)
-        settings = recipe.supervised_fine_tuning
         trained = fine_tune_classifier(
             classifier,
             learned,
             watched,
-            settings=settings,
+            settings=recipe.supervised_fine_tuning,
             seed=recipe.seed,
-            corruption=recipe.corruption if settings.corrupt else None,
             device=training_device(),
             on_epoch=on_epoch,
             checkpoints=checkpoint_of(home, key),

@@ -22,6 +22,7 @@ from safetensors.torch import load_file, save_file
 
 from flows.steps.checkpoints import CheckpointFile
 from flows.steps.errors import FlowError
+from flows.steps.places import checkpoint_seconds
 from service.release.atomic import folder_in_one_step
 
 WEIGHTS_FILE = "weights.safetensors"
@@ -50,7 +51,7 @@ def state_key(step: str, made_from: dict[str, Any]) -> str:
 
 def checkpoint_of(home: Path, key: str) -> CheckpointFile:
     """Where the training that makes a step's folder keeps how far it is."""
-    return CheckpointFile(home / "training" / f"{key}.checkpoint")
+    return CheckpointFile(home / "training" / f"{key}.checkpoint", checkpoint_seconds())
 
 
 def finished(home: Path, key: str, make: Callable[[Path], None]) -> tuple[Path, bool]:

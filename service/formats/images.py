@@ -17,14 +17,23 @@ from service.sessions import Floats
 
 MEDIA_TYPES = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP"}
 
-# Only what cannot be misread: alpha has no place in the row, 16 bits have another range.
-_MODES = {1: ("1", "L"), 3: ("RGB", "P", "L", "1")}
+# How a row's channels are called, and the modes that cannot be misread as it: no opacity where the row has no place
+# for it (checked apart, a palette may hide one), and 16 bits only where the row's range is as wide.
+_NAMES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
+_MODES = {
+    1: ("1", "L"),
+    2: ("LA", "L", "1"),
+    3: ("RGB", "P", "L", "1"),
+    4: ("RGBA", "RGB", "P", "PA", "LA", "L", "1"),
+}
+_DEEP = ("I;16",)
 
 
 def read(body: bytes, media_type: str, expected: Input, field: str) -> npt.NDArray[Any]:
-    """One image -> one row, (1, height, width) or (1, height, width, 3), values 0 to 255.
+    """One image -> one row, (1, height, width) or (1, height, width, channels), values as the file has them.
 
-    The size that the file declares is checked before a single pixel is unpacked.
+    An image without opacity is opaque where the row has a channel for it. The size that the file declares is
+    checked before a single pixel is unpacked.
 
     Raises:
         UnsupportedTypeError: the live release's rows are no images.
@@ -33,6 +42,8 @@ def read(body: bytes, media_type: str, expected: Input, field: str) -> npt.NDArr
     """
     height, width, channels = _size(expected)
     kind = MEDIA_TYPES[media_type]
+    deep = channels == 1 and expected.maximum > 255
+    modes = _DEEP if deep else _MODES[channels]
     try:
         # A bomb is refused below by its size; pillow's warning of it would only be noise.
         with warnings.catch_warnings():
@@ -43,12 +54,13 @@ def read(body: bytes, media_type: str, expected: Input, field: str) -> npt.NDArr
                 f"{field}: an image of {image.width} × {image.height} came, {width} × {height} expected",
                 field=field,
             )
-        if image.mode not in _MODES[channels]:
+        if image.mode not in modes:
             raise InvalidValueError(
-                f"{field}: an image of mode {image.mode} came, {' or '.join(_MODES[channels])} expected",
-                field=field,
+                f"{field}: an image of mode {image.mode} came, {' or '.join(modes)} expected", field=field
             )
-        pixels = np.asarray(image.convert("L" if channels == 1 else "RGB"))
+        if channels in (1, 3) and image.has_transparency_data:
+            raise InvalidValueError(f"{field}: an image with transparency came, an opaque one expected", field=field)
+        pixels = np.asarray(image if deep else image.convert(_NAMES[channels]))
     except (UnidentifiedImageError, Image.DecompressionBombError) as error:
         raise MalformedError(f"body: not a {kind} image that can be read", field="body") from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:
@@ -57,7 +69,8 @@ def read(body: bytes, media_type: str, expected: Input, field: str) -> npt.NDArr
 
 
 def write_grid(rows: Floats, described: Input) -> bytes:
-    """Rows (batch, *shape) -> one PNG, as square a grid as fits, row by row, black between.
+    """Rows (batch, *shape) -> one PNG, as square a grid as fits, row by row; what is left of it is black, or
+    transparent where rows have an opacity. Always 8 bits: the input's range from 0 to 255.
 
     Raises:
         UnsupportedTypeError: the live release's rows are no images.
@@ -81,4 +94,4 @@ def _size(described: Input) -> tuple[int, int, int]:
     if described.kind != "image":
         raise UnsupportedTypeError(f"the live release's rows are vectors of {described.shape[0]} values, not images")
     height, width = described.shape[:2]
-    return height, width, 3 if len(described.shape) == 3 else 1
+    return height, width, described.shape[2] if len(described.shape) == 3 else 1

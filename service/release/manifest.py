@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -18,6 +18,7 @@ MANIFEST_FILE = "manifest.json"
 MANIFEST_DIGEST_FILE = "manifest.sha256"
 
 SamplingMethod = Literal["density", "walkback", "jacobian_walk"]
+ContractionForm = Literal["closed", "exact", "probe"]
 
 
 class _Part(BaseModel):
@@ -28,7 +29,10 @@ class Input(_Part):
     """One row of the user's data, in its own units."""
 
     kind: Literal["image", "vector"]
-    shape: tuple[int, ...] = Field(description="(height, width), (height, width, 3) or (features,)")
+    shape: tuple[int, ...] = Field(
+        description="(features,), (height, width) for grey, or (height, width, channels): 2 grey and opacity, 3 RGB, "
+        "4 RGB and opacity"
+    )
     stored_dtype: str = Field(description="how the dataset keeps a row, for example uint8")
     minimum: float = Field(description="least value seen in training, or the type's own for images")
     maximum: float
@@ -60,14 +64,52 @@ class Data(_Part):
 
 
 class Metric(_Part):
-    """A figure with all that is needed to compare it: what, on which split, over how many rows."""
+    """A figure with all that is needed to compare it: what, on which split, over how many rows, how sure."""
 
     name: str
     value: float
     unit: str
     split: str
     rows: int
-    better: Literal["lower", "higher"]
+    better: Literal["lower", "higher", "neither"]
+    interval: tuple[float, float] | None = Field(
+        default=None, description="(low, high) around the true value; None where rows are too few, or nothing is drawn"
+    )
+    confidence: float | None = Field(default=None, gt=0, lt=1, description="how sure the interval is")
+    method: str | None = Field(default=None, description="how value and interval were found, for people")
+
+    @model_validator(mode="after")
+    def _interval_is_whole(self) -> Metric:
+        if (self.interval is None) != (self.confidence is None):
+            raise ValueError("interval and confidence come together")
+        if self.interval is not None and self.interval[0] > self.interval[1]:
+            raise ValueError("an interval goes from low to high")
+        return self
+
+
+class Curve(_Part):
+    """A figure at several points, each the mean over rows, such as the singular values of J by rank."""
+
+    name: str
+    at_name: str = Field(description="what the points are: rank, radius")
+    at: tuple[float, ...] = Field(min_length=1, description="the points, ascending")
+    values: tuple[float, ...]
+    low: tuple[float, ...] | None = Field(default=None, description="ends of each point's own interval")
+    high: tuple[float, ...] | None = None
+    unit: str
+    split: str
+    rows: int
+    confidence: float | None = Field(default=None, gt=0, lt=1)
+    method: str | None = None
+
+    @model_validator(mode="after")
+    def _one_value_a_point(self) -> Curve:
+        given = [row for row in (self.values, self.low, self.high) if row is not None]
+        if any(len(row) != len(self.at) for row in given):
+            raise ValueError("a curve has as many values and ends as points")
+        if len({self.low is None, self.high is None, self.confidence is None}) > 1:
+            raise ValueError("low, high and confidence come together")
+        return self
 
 
 class Latent(_Part):
@@ -156,6 +198,21 @@ class Reference(_Part):
     map: Literal["code", "pca"] = Field(description="what the 2-D coordinates are")
 
 
+class Classifier(_Part):
+    """What `classifier.onnx` answers, and how far it can be trusted; a release need not have one."""
+
+    classes: int = Field(ge=2, description="probabilities of one row, which add up to 1")
+    label_names: tuple[str, ...] = Field(description="what each probability is of, in order")
+    metric: str = Field(description="the name of the metric that says how often the likeliest label is wrong")
+    tolerance: float = Field(ge=0, description="largest absolute difference of a probability of the golden batch")
+
+    @model_validator(mode="after")
+    def _every_class_has_a_name(self) -> Self:
+        if len(self.label_names) != self.classes:
+            raise ValueError(f"{len(self.label_names)} label names came, {self.classes} expected, one a class")
+        return self
+
+
 class Manifest(_Part):
     """Everything a reader must know of a release. Immutable, like the release."""
 
@@ -171,12 +228,19 @@ class Manifest(_Part):
     code: Code
     data: Data
     metrics: tuple[Metric, ...]
+    curves: tuple[Curve, ...] = Field(default=(), description="figures by rank or radius")
     latent: Latent
     density: Density
     calibration: Calibration
     golden: Golden
     reference: Reference
     sampling: Sampling | None = Field(default=None, description="None: a release of before, from its density only")
+    classifier: Classifier | None = Field(default=None, description="where supervised fine-tuning made one")
+    contraction_forms: dict[str, ContractionForm] | None = Field(
+        default=None,
+        description="phase of training -> how its analytic contraction penalty was computed: in closed form, exactly "
+        "by a product a code unit, or by a random probe a row; None: a release of before",
+    )
     opset: int
     versions: dict[str, str] = Field(description="library -> version, of the machine that made the release")
     parent: str | None = Field(default=None, description="the champion when this release was made")

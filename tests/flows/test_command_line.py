@@ -63,6 +63,17 @@ def test_a_setting_changes_what_is_trained(manifold: Manifold, trained_home: Pat
     assert '"width": 32' in shown.stdout
 
 
+def test_a_releases_figures_are_shown_with_their_intervals_and_curves(manifold: Manifold, trained_home: Path) -> None:
+    shown = manifold("releases", "show", "champion", home=trained_home).stdout
+    manifest = ReleaseStore(Home(trained_home)).manifest(Channels(Home(trained_home)).read().champion or "")
+    assert manifest.curves
+    (error,) = (metric for metric in manifest.metrics if metric.name == "squared_error")
+    assert error.interval is not None
+    assert f"{error.value:.4g} [{error.interval[0]:.4g}, {error.interval[1]:.4g}]" in shown
+    names = [metric.name for metric in manifest.metrics] + [curve.name for curve in manifest.curves]
+    assert [name for name in names if name not in shown] == []
+
+
 def test_a_source_that_is_not_there_is_named(manifold: Manifold, tmp_path: Path) -> None:
     said = refusal(manifold("train", "--source", "no/such/folder", home=tmp_path / "home"))
     assert "no/such/folder" in said
@@ -187,7 +198,9 @@ def test_the_doctor_finds_the_champion_whole(manifold: Manifold, trained_home: P
     assert "every file as published" in manifold("doctor", home=trained_home).stdout
 
 
-@pytest.mark.parametrize("command", ["train", "schedule", "serve", "embed", "generate", "doctor", "releases", "demo"])
+@pytest.mark.parametrize(
+    "command", ["train", "schedule", "serve", "embed", "classify", "generate", "doctor", "releases", "demo"]
+)
 def test_each_command_explains_itself(manifold: Manifold, tmp_path: Path, command: str) -> None:
     result = manifold(command, "--help", home=tmp_path / "home")
     assert result.returncode == 0

@@ -10,7 +10,9 @@ import pytest
 import torch
 from jaxtyping import Float32
 from scipy.spatial.distance import cdist
+from typer.testing import CliRunner
 
+from flows.release_commands import releases
 from flows.steps.datasets import Dataset, PrepareSettings, prepare_dataset
 from flows.steps.publishing import error_scale, export_step
 from flows.steps.release_contents import Lineage, complete_release
@@ -51,7 +53,8 @@ class Published:
         trained, _ = fine_tune_step(self.dataset, self.recipe, rows, [layer], folder)
         exported = export_step(self.dataset, self.recipe, trained, folder)
         self.stack: Stack = load_stack(self.dataset, self.recipe, trained)
-        store = ReleaseStore(Home(folder))
+        self.home = Home(folder)
+        store = ReleaseStore(self.home)
         with store.draft() as draft:
             for file in exported.iterdir():
                 (draft / file.name).write_bytes(file.read_bytes())
@@ -91,6 +94,17 @@ def denoising(tmp_path_factory: pytest.TempPathFactory) -> Published:
 def contractive(tmp_path_factory: pytest.TempPathFactory) -> Published:
     contraction = {"kind": "analytic", "weight": 0.1}
     return Published(tmp_path_factory.mktemp("cae"), kind="cae", contraction=contraction)
+
+
+def test_a_release_says_how_its_contraction_penalty_was_computed(
+    denoising: Published, contractive: Published, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert denoising.runtime.manifest.contraction_forms == {}
+    assert contractive.runtime.manifest.contraction_forms == {"layer_1": "closed"}
+    monkeypatch.setenv("MANIFOLD_HOME", str(contractive.home.root))
+    shown = CliRunner().invoke(releases, ["show", "small"])
+    assert shown.exit_code == 0, shown.output
+    assert "layer_1 closed" in shown.output
 
 
 def test_a_release_says_which_methods_it_has_and_all_they_need(denoising: Published, contractive: Published) -> None:

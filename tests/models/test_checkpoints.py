@@ -13,6 +13,7 @@ from torch import Tensor
 
 from models.checkpoints import Checkpoint
 from models.classifier import build_classifier
+from models.errors import TrainingDivergedError
 from models.fine_tuning import fine_tune_classifier
 from models.objectives import layer_objective
 from models.pretraining import pretrain_layer
@@ -85,7 +86,6 @@ def supervised(mapping: dict[str, Any], rows: np.ndarray) -> Learn:
             Examples(rows[:20], labels[:20]),
             settings=recipe.supervised_fine_tuning,
             seed=0,
-            corruption=recipe.corruption,
             on_epoch=None if reports is None else reports.append,
             checkpoints=keeper,
         )
@@ -123,7 +123,10 @@ def cases(mapping: Mapping, rows: np.ndarray) -> dict[str, Learn]:
         "early stopping": unsupervised(mapping(**noise, pretraining={**_SETTINGS, "patience": 2}), rows),
         "bfloat16": unsupervised(mapping(**noise, pretraining={**_SETTINGS, "precision": "bfloat16"}), rows),
         "probes": unsupervised(mapping(kind="cae", layers=[6], contraction=probed, pretraining=_SETTINGS), rows),
-        "labels": supervised(mapping(**noise, supervised_fine_tuning={**_SETTINGS, "patience": 4}), rows),
+        "labels": supervised(
+            mapping(layers=[6], supervised_fine_tuning={**_SETTINGS, "corruption": noise["corruption"], "patience": 4}),
+            rows,
+        ),
     }
 
 
@@ -153,6 +156,17 @@ def test_a_checkpoint_of_another_step_gives_other_weights(recipe_mapping: Mappin
     assert keeper.kept is not None
     spoilt = Checkpoint(keeper.kept.tensors, {**keeper.kept.progress, "step": 1})
     assert not same(learn(None, None).state, learn(Keeper(None, spoilt), None).state)
+
+
+def test_a_diverged_loss_leaves_the_last_good_checkpoint(recipe_mapping: Mapping, rows: np.ndarray) -> None:
+    descent = {"epochs": 60, "batch_size": 10, "optimiser": {"name": "sgd", "learning_rate": 10}}
+    linear = {"activation": "relu", "code_activation": "linear", "output_activation": "linear"}
+    keeper = Keeper()
+    with pytest.raises(TrainingDivergedError, match=r"at step \d+ of 8 in epoch \d+, with a learning rate of 10 "):
+        unsupervised(recipe_mapping(pretraining=descent, **linear), rows)(keeper, None)
+    assert keeper.kept is not None
+    tensors = keeper.kept.tensors
+    assert all(bool(torch.isfinite(tensor).all()) for name, tensor in tensors.items() if name.startswith("model"))
 
 
 def same(left: dict[str, Tensor], right: dict[str, Tensor]) -> bool:

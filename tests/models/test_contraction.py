@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from models.contraction import (
+    encode_with_penalty,
     exact_jacobian_norm,
     hutchinson_jacobian_norm,
     pair_jacobian_norm,
@@ -70,6 +71,21 @@ def test_the_convolutions_closed_form_counts_borders_exactly(
     pair, x = pair_of(layer, (2, *image), activation), rows_of((2, *image))
     expected = torch.stack([jacobian.square().sum() for jacobian in jacobians(pair, x)])
     torch.testing.assert_close(pair_jacobian_norm(pair, pair.encoder_preactivation(x)), expected)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize(
+    ("layer", "shape"), [(Dense(width=5), (7,)), (Convolution(channels=3, kernel_size=3, stride=2), (2, 6, 7))]
+)
+def test_the_closed_forms_gradient_is_autograds(layer: Layer, shape: tuple[int, ...], activation: Activation) -> None:
+    pair, x = pair_of(layer, shape, activation), rows_of(shape)
+    parameters = [pair.weight, pair.encoder_bias]
+    ours = encode_with_penalty(pair, x, "closed", torch.Generator()).penalty
+    # Differentiated twice: the Jacobian itself, and its norm.
+    theirs = torch.stack([jacobian.square().sum() for jacobian in jacobians(pair, x)]).mean()
+    expected = torch.autograd.grad(theirs, parameters, allow_unused=True, materialize_grads=True)
+    found = torch.autograd.grad(ours, parameters, allow_unused=True, materialize_grads=True)
+    torch.testing.assert_close(found, expected)
 
 
 def test_the_exact_norm_of_a_deep_encoder_is_autograds() -> None:

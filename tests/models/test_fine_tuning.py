@@ -13,6 +13,7 @@ from sklearn.datasets import load_digits
 from torch import Tensor
 
 from models.classifier import Classifier, build_classifier
+from models.contraction import exact_jacobian_norm
 from models.errors import ShapeError
 from models.fine_tuning import fine_tune_classifier
 from models.objectives import layer_objective
@@ -37,7 +38,7 @@ def rows(digits: Digits) -> np.ndarray:
     return np.ascontiguousarray(digits.reshape(-1, 64) / np.float32(16))
 
 
-def learn(recipe: Recipe, rows: np.ndarray, labels: np.ndarray, **options: Any) -> tuple[Classifier, Trained]:
+def learn(recipe: Recipe, rows: np.ndarray, labels: np.ndarray) -> tuple[Classifier, Trained]:
     """A classifier of 600 digits, watched on 200 others, from initial weights."""
     classifier = build_classifier(recipe, (8, 8), 10)
     trained = fine_tune_classifier(
@@ -46,7 +47,6 @@ def learn(recipe: Recipe, rows: np.ndarray, labels: np.ndarray, **options: Any) 
         Examples(rows[600:800], labels[600:800]),
         settings=recipe.supervised_fine_tuning,
         seed=recipe.seed,
-        **options,
     )
     return classifier, trained
 
@@ -129,12 +129,29 @@ def test_patience_keeps_the_weights_of_the_best_epoch_and_stops(
 def test_corruption_in_supervised_fine_tuning_changes_what_is_learned_and_not_what_is_watched(
     recipe_mapping: Mapping, rows: np.ndarray, labels: np.ndarray
 ) -> None:
-    noise: dict[str, Any] = {"kind": "dae", "corruption": {"kind": "salt_and_pepper", "level": 0.4}}
-    recipe = parse_recipe(recipe_mapping(layers=[12], supervised_fine_tuning={"epochs": 1}, **noise))
-    _, clean = learn(recipe, rows, labels)
-    corrupted, trained = learn(recipe, rows, labels, corruption=recipe.corruption)
-    assert not torch.equal(clean.state["head.weight"], trained.state["head.weight"])
-    assert trained.reports[0].validation_error == pytest.approx(error(corrupted, rows[600:800], labels[600:800]))
+    noise = {"kind": "salt_and_pepper", "level": 0.4}
+    states = []
+    for settings in ({"epochs": 1}, {"epochs": 1, "corruption": noise}):
+        recipe = parse_recipe(recipe_mapping(layers=[12], supervised_fine_tuning=settings))
+        classifier, trained = learn(recipe, rows, labels)
+        assert trained.reports[0].validation_error == pytest.approx(error(classifier, rows[600:800], labels[600:800]))
+        states.append(trained.state["head.weight"])
+    assert not torch.equal(*states)
+
+
+@pytest.mark.parametrize("layers", [[12], [12, 6]])
+def test_contraction_in_supervised_fine_tuning_contracts_the_encoder(
+    recipe_mapping: Mapping, rows: np.ndarray, labels: np.ndarray, layers: list[int]
+) -> None:
+    norms = []
+    for weight in (0.0, 0.1):
+        contraction = {"kind": "analytic", "weight": weight}
+        settings = {**_SUPERVISED, "epochs": 4, "contraction": contraction}
+        classifier, _ = learn(
+            parse_recipe(recipe_mapping(layers=layers, supervised_fine_tuning=settings)), rows, labels
+        )
+        norms.append(float(exact_jacobian_norm(classifier.stack.encode, torch.from_numpy(rows[800:900])).mean()))
+    assert norms[1] < 0.5 * norms[0]
 
 
 def test_bfloat16_products_learn_as_well_and_keep_weights_in_float32(

@@ -133,15 +133,15 @@ def test_an_integer_among_the_layers_is_a_dense_width(recipe_mapping: Mapping) -
                 "contraction": {"kind": "analytic", "weight": 1, "form": "closed"},
                 "fine_tuning": {"epochs": 1, "contract": True},
             },
-            "contraction.form: 'closed' came; allowed: auto, exact or probe where fine_tuning.contract is true",
+            "contraction.form: 'closed' came; allowed: auto, exact or probe: a deep encoder has no closed form",
         ),
         (
             {"fine_tuning": {"epochs": 1, "contract": True}},
             "fine_tuning.contract: True came; allowed: false where contraction.kind is none",
         ),
         (
-            {"supervised_fine_tuning": {"epochs": 1, "corrupt": True}},
-            "supervised_fine_tuning.corrupt: True came; allowed: false where corruption.kind is none",
+            {"supervised_fine_tuning": {"contraction": {"kind": "analytic", "weight": 1, "form": "closed"}}},
+            "supervised_fine_tuning.contraction.form: 'closed' came; allowed: auto, exact or probe",
         ),
         ({"pretraining": {"patience": -1}}, "pretraining.patience: -1 came; allowed: greater than or equal to 0"),
         (

@@ -14,11 +14,11 @@ from torch import Tensor
 
 from models.errors import ShapeError, TrainingDivergedError
 from models.fine_tuning import fine_tune
+from models.measures.reconstruction import pca_squared_error, squared_error_per_row
 from models.objectives import fine_tuning_objective, layer_objective
 from models.preprocessing import build_preprocessing, scale_rows
 from models.pretraining import encode_rows, pretrain_layer
 from models.recipe import Recipe, parse_recipe
-from models.representation import pca_squared_error, squared_error_per_row
 from models.stack import Stack, build_stack
 from models.training import EpochReport
 

@@ -24,10 +24,11 @@ def home(tmp_path: Path) -> Home:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One server for all tests that only ask; its champion is `first`, images of 4 × 4, codes of 2, every method."""
+    """One server for all tests that only ask; its champion is `first`: images of 4 × 4, codes of 2, a classifier, every
+    method of sampling."""
     folder = tmp_path_factory.mktemp("server")
     home = Home(folder / "home")
-    publish_tiny(home, "first", sampling=every_method())
+    publish_tiny(home, "first", classifier=True, sampling=every_method())
     promote(home, "first")
     with serving(folder, home, MANIFOLD_MAX_ROWS="256", MANIFOLD_MAX_BODY_BYTES="200000") as running:
         wait_for_status(running, "/readyz", 200)
@@ -48,7 +49,7 @@ def http(server: Server) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def publish() -> Callable[..., Tiny]:
-    """publish(home, version, *, seed, shape, space, golden_off_by) -> the network in numpy."""
+    """publish(home, version, *, seed, shape, space, golden_off_by, classifier, p_off_by) -> the network in numpy."""
     return publish_tiny
 
 

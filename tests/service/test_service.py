@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.service.tiny import LABELS
+
 NPY = {"Content-Type": "application/x-npy"}
 
 
@@ -136,18 +138,22 @@ with bentoml.SyncHTTPClient({server.url!r}) as client:
     embedded = client.embed(x=x)
     generated = client.generate(z=embedded["z"], space=embedded["space"])
     assert isinstance(embedded["z"], np.ndarray) and isinstance(generated["x"], np.ndarray)
+    classified = client.classify(x=x)
     try:
         client.embed(x=x[0])
     except bentoml.exceptions.BentoMLException as error:
         refusal = str(error)
-json.dump([embedded["z"].tolist(), embedded["space"], generated["x"].tolist(), refusal], sys.stdout)
+p, label = classified["p"].tolist(), classified["label"]
+json.dump([embedded["z"].tolist(), embedded["space"], generated["x"].tolist(), p, label, refusal], sys.stdout)
 """
     # In a process of its own: it warns, and leaves a temporary folder to the garbage collector.
     output = subprocess.run([sys.executable, "-c", program], check=True, stdout=subprocess.PIPE).stdout
-    z, space, x, refusal = json.loads(output)
+    z, space, x, p, label, refusal = json.loads(output)
     assert np.allclose(z, tiny.encode(rows(3)), atol=1e-4)
     assert space == "space-of-first"
     assert np.allclose(x, tiny.decode(z), atol=1e-2)
+    assert np.allclose(p, tiny.classify(rows(3)), atol=1e-4)
+    assert label == [LABELS[index] for index in tiny.classify(rows(3)).argmax(1)]
     assert json.loads(refusal)["error"]["message"] == "x: shape (4, 4) came, (batch, 4, 4) expected"
 
 
@@ -173,15 +179,16 @@ def test_every_route_is_in_the_openapi_document_and_answers(http: httpx.Client) 
     assert document["openapi"].startswith("3.1")
     assert document == http.get("/docs.json").json()
     bodies = {"embed": {"x": rows(1).tolist()}, "generate": {"z": [[0, 0]]}, "sample": {"count": 1}}
-    bodies["reconstruct"] = bodies["embed"]
+    bodies["reconstruct"] = bodies["classify"] = bodies["embed"]
     for path, methods in document["paths"].items():
         for method in methods:
             url = path.replace("{release}", "champion")
             body = bodies.get(path.rpartition("/")[2]) if method == "post" else None
             assert http.request(method, url, json=body).status_code == 200, (method, path)
-    listed = {path for path in document["paths"] if path.startswith(("/v1", "/embed", "/generate"))}
+    ours = ("/v1", "/embed", "/classify", "/generate")
+    listed = {path for path in document["paths"] if path.startswith(ours)}
     schema = http.get("/schema.json").json()["paths"]
-    assert listed == {path for path in schema if path.startswith(("/v1", "/embed", "/generate"))}
+    assert listed == {path for path in schema if path.startswith(ours)}
 
 
 def test_the_openapi_document_refers_to_nothing_that_is_not_there(http: httpx.Client) -> None:

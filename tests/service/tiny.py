@@ -1,4 +1,4 @@
-"""Tiny real releases: two small ONNX graphs, their numpy twins, and all else that a release must hold."""
+"""Tiny real releases: small ONNX graphs, their numpy twins, and all else that a release must hold."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from service.release.channels import Channels
 from service.release.home import Home
 from service.release.manifest import (
     Calibration,
+    Classifier,
     Code,
     CodeLayer,
     Data,
@@ -28,15 +29,19 @@ from service.release.manifest import (
 )
 from service.release.store import ReleaseStore
 
+# What the tiny classifier tells apart; a name from somebody's folder may hold anything.
+LABELS = ("cat", "dog", "[red]ko\x1bala")
+
 
 @dataclass(frozen=True)
 class Tiny:
-    """A tiny network in numpy, the same as its ONNX: tanh(x W1), then W2; decoded by W3."""
+    """A tiny network in numpy, the same as its ONNX: tanh(x W1), then W2; decoded by W3, classified by W4."""
 
     shape: tuple[int, ...]
     inner: np.ndarray[Any, np.dtype[np.float32]]
     outer: np.ndarray[Any, np.dtype[np.float32]]
     back: np.ndarray[Any, np.dtype[np.float32]]
+    head: np.ndarray[Any, np.dtype[np.float32]]
 
     @classmethod
     def of_seed(cls, seed: int, shape: tuple[int, ...] = (4, 4)) -> Tiny:
@@ -47,6 +52,7 @@ class Tiny:
             generator.normal(0, 0.05, (size, 3)).astype(np.float32),
             generator.normal(size=(3, 2)).astype(np.float32),
             generator.normal(100, 20, (2, size)).astype(np.float32),
+            generator.normal(0, 3, (3, len(LABELS))).astype(np.float32),
         )
 
     def inner_code(self, x: Any) -> Any:
@@ -54,6 +60,10 @@ class Tiny:
 
     def encode(self, x: Any) -> Any:
         return self.inner_code(x) @ self.outer
+
+    def classify(self, x: Any) -> Any:
+        powers = np.exp(self.inner_code(x) @ self.head)
+        return powers / powers.sum(1, keepdims=True)
 
     def jacobians(self, x: Any) -> Any:
         """dz/dx of each row, (rows, 2, features)."""
@@ -72,9 +82,11 @@ def publish_tiny(
     shape: tuple[int, ...] = (4, 4),
     space: str | None = None,
     golden_off_by: float = 0.0,
+    classifier: bool = False,
+    p_off_by: float = 0.0,
     sampling: Sampling | None = None,
 ) -> Tiny:
-    """Publish a tiny release, with density and golden batch; `golden_off_by` makes it irreproducible.
+    """Publish a tiny release, with density and golden batch; `golden_off_by`, `p_off_by` make it irreproducible.
 
     With `sampling` it has a walk and 50 reference rows too.
     """
@@ -96,11 +108,17 @@ def publish_tiny(
             (draft / folder).mkdir()
             for name, array in arrays.items():
                 np.save(draft / folder / f"{name}.npy", array, allow_pickle=False)
+        manifest = _manifest(version, space or f"space-of-{version}", shape, sampling)
         if sampling is not None:
             onnx.save(_walk(tiny), draft / "walk.onnx")
             (draft / "reference").mkdir()
             np.save(draft / "reference" / "rows.npy", reference_rows(shape), allow_pickle=False)
-        store.publish(draft, _manifest(version, space or f"space-of-{version}", shape, sampling))
+        if classifier:
+            onnx.save(_classifier(tiny), draft / "classifier.onnx")
+            np.save(draft / "golden" / "p.npy", tiny.classify(x) + np.float32(p_off_by), allow_pickle=False)
+            named = Classifier(classes=len(LABELS), label_names=LABELS, metric="classification_error", tolerance=1e-4)
+            manifest = manifest.model_copy(update={"classifier": named})
+        store.publish(draft, manifest)
     return tiny
 
 
@@ -137,6 +155,18 @@ def _encoder(tiny: Tiny) -> onnx.ModelProto:
     ]
     outputs = {"z": [2], "code_1": [3]}
     return _model(nodes, {"x": list(tiny.shape)}, outputs, {"inner": tiny.inner, "outer": tiny.outer})
+
+
+def _classifier(tiny: Tiny) -> onnx.ModelProto:
+    nodes = [
+        helper.make_node("Flatten", ["x"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "inner"], ["sum"]),
+        helper.make_node("Tanh", ["sum"], ["code"]),
+        helper.make_node("MatMul", ["code", "head"], ["logits"]),
+        helper.make_node("Softmax", ["logits"], ["p"], axis=1),
+    ]
+    constants = {"inner": tiny.inner, "head": tiny.head}
+    return _model(nodes, {"x": list(tiny.shape)}, {"p": [len(LABELS)]}, constants)
 
 
 def _decoder(tiny: Tiny) -> onnx.ModelProto:

@@ -11,6 +11,7 @@ inside `mnist`, when its images are read. Must never import prefect.
 """
 
 from flows.steps.datasets.dataset import Dataset, open_dataset
+from flows.steps.datasets.labels import demand_label_source, demand_labels
 from flows.steps.datasets.preparation import prepare_dataset
 from flows.steps.datasets.record import DatasetRecord, PrepareSettings, Split, Statistics
 
@@ -20,6 +21,8 @@ __all__ = [
     "PrepareSettings",
     "Split",
     "Statistics",
+    "demand_label_source",
+    "demand_labels",
     "open_dataset",
     "prepare_dataset",
 ]

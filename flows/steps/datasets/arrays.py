@@ -1,4 +1,4 @@
-""".npy and .npz files: vectors (n, columns), images (n, height, width), grey, or (n, height, width, 3)."""
+""".npy and .npz files: vectors (n, columns), images (n, height, width), grey, or (n, height, width, channels)."""
 
 from __future__ import annotations
 
@@ -29,6 +29,16 @@ class ArraySource:
     def __init__(self, name: str, path: Path) -> None:
         self.name = name
         self._path = path
+
+    def lacks_labels(self) -> str | None:
+        if self._path.suffix.lower() == ".npy":
+            return "a .npy file, which has no place for labels"
+        try:
+            with zipfile.ZipFile(self._path) as archive:
+                return None if "y.npy" in archive.namelist() else "a .npz file without an array y"
+        except _BROKEN:
+            # What is wrong with it is told when it is read.
+            return None
 
     def pieces(self) -> Sequence[Piece]:
         return [Piece(self._path.suffix.lower(), self._path)]
@@ -72,8 +82,8 @@ class ArraySource:
 
     def _layout(self, rows: NDArray[Any]) -> Layout:
         self._demand(rows.dtype.kind in "buif", f"holds {rows.dtype}", "real numbers")
-        fits = rows.ndim in (2, 3) or (rows.ndim == 4 and rows.shape[3] == 3)
-        expected = "(rows, columns), (rows, height, width) or (rows, height, width, 3)"
+        fits = rows.ndim in (2, 3) or (rows.ndim == 4 and rows.shape[3] in (2, 3, 4))
+        expected = "(rows, columns), (rows, height, width) or (rows, height, width, 2 to 4 channels)"
         self._demand(fits and 0 not in rows.shape[1:], f"has shape {rows.shape}", expected)
         if rows.ndim == 2:
             columns = tuple(str(column) for column in range(rows.shape[1]))

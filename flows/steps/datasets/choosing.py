@@ -15,6 +15,7 @@ from flows.steps.datasets.tables import TableSource, is_table
 from flows.steps.errors import SourceError
 
 _PUBLIC: dict[str, PublicName] = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST"}
+_NAMES = {"auto", "digits", *_PUBLIC}
 _EXPECTED = (
     "auto, mnist, fashion-mnist, digits, a folder of images, a .npy, .npz, .parquet or .csv file, "
     "or a folder of .parquet or .csv parts"
@@ -42,6 +43,15 @@ def choose_source(source: str, data_folder: Path, label_column: str | None, on_p
     if label_column is not None and not isinstance(chosen.source, TableSource):
         raise SourceError(f"label_column: {label_column!r} was given, and {source!r} is no table, expected none")
     return chosen
+
+
+def source_at(source: str, label_column: str | None) -> Source | None:
+    """The reader of a path, with nothing of its content read; None for the four names, which always have labels.
+
+    Raises:
+        SourceError: nothing is there, or it is of a kind that is not read.
+    """
+    return None if source in _NAMES else _from_path(source, label_column)
 
 
 def _named_or_path(source: str, data_folder: Path, label_column: str | None, on_progress: Progress) -> Chosen:

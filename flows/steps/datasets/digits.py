@@ -19,6 +19,9 @@ class DigitsSource:
     name = "digits"
     built_in = True
 
+    def lacks_labels(self) -> None:
+        """They were published with the images."""
+
     def pieces(self) -> Sequence[Piece]:
         images, labels = self._data
         return [Piece("images", images.tobytes()), Piece("labels", labels.tobytes())]

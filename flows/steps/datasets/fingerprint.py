@@ -9,7 +9,7 @@ from flows.steps.datasets.source import Piece, Progress, Source
 from service.release.integrity import sha256_of
 
 # Raise it whenever the same source and settings would give other files than before.
-_FORMAT = 1
+_FORMAT = 2
 
 
 def fingerprint_of(source: Source, settings: PrepareSettings, on_progress: Progress) -> str:

@@ -59,6 +59,9 @@ class MnistSource:
         self._data_folder = data_folder
         self._raw = data_folder / name / "raw"
 
+    def lacks_labels(self) -> None:
+        """They were published with the images."""
+
     def pieces(self) -> Sequence[Piece]:
         return [Piece(file, self._raw / file) for file in _FILES]
 

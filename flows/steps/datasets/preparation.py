@@ -69,7 +69,8 @@ def prepare_dataset(
             _prepare(chosen.source, folder, settings, report_progress)
     except OSError as error:
         raise DatasetError(f"{folder}: cannot be written: {error.strerror or error}; nothing of it is left") from error
-    return replace(open_dataset(folder), notes=notes)
+    dataset = open_dataset(folder)
+    return replace(dataset, notes=(*notes, *_conversions(dataset)))
 
 
 def _reused(folder: Path, settings: PrepareSettings, notes: tuple[str, ...]) -> Dataset:
@@ -78,7 +79,12 @@ def _reused(folder: Path, settings: PrepareSettings, notes: tuple[str, ...]) -> 
     if rows < settings.minimum_rows:
         raise DatasetError(f"{folder}: has {rows} rows, expected at least {settings.minimum_rows}")
     note = f"nothing has changed: the dataset {folder.name} is used as it is"
-    return replace(dataset, reused=True, notes=(*notes, note))
+    return replace(dataset, reused=True, notes=(*notes, note, *_conversions(dataset)))
+
+
+def _conversions(dataset: Dataset) -> list[str]:
+    counts = dataset.record.converted.items()
+    return [f"{count:,} {'image' if count == 1 else 'images'}: {what}" for what, count in counts]
 
 
 def _prepare(source: Source, folder: Path, settings: PrepareSettings, on_progress: Progress) -> None:
@@ -126,6 +132,7 @@ def _build(
         rows={split: len(splits[split]) for split in SPLITS},
         statistics=statistics,
         dropped=dropped,
+        converted=dict(sorted(reading.converted.items())),
         tolerated=tolerated,
         settings=settings,
         fingerprint=fingerprint,

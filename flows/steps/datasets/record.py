@@ -59,7 +59,7 @@ class DatasetRecord(_Frozen):
     schema_version: Literal[1] = 1
     source: str
     kind: Literal["image", "vector"]
-    shape: tuple[int, ...] = Field(description="of one row: (height, width), (height, width, 3) or (columns,)")
+    shape: tuple[int, ...] = Field(description="of one row: (height, width), (height, width, channels) or (columns,)")
     dtype: Literal["uint8", "float32"]
     value_range: tuple[float, float] = Field(description="what values can be (8-bit images) or were in training")
     columns: tuple[str, ...] | None = Field(description="names of a vector's entries, in order")
@@ -67,6 +67,7 @@ class DatasetRecord(_Frozen):
     rows: dict[Split, int]
     statistics: Statistics
     dropped: dict[str, int] = Field(description="what skip_bad left out: problem -> how many")
+    converted: dict[str, int] = Field(default_factory=dict, description="images read in another form -> how many")
     tolerated: dict[str, int] = Field(description="problems of a built-in dataset, kept as published")
     settings: PrepareSettings
     fingerprint: str

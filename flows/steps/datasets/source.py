@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,7 +59,8 @@ class Reading:
     """A source being read. `chunks` decodes lazily and writes what it meets into the findings.
 
     `locate` says in words where row i is to be found; `dead_columns` are those that turned out not to be
-    numbers (known when the chunks are used up); the last `official_test` rows are the published test split.
+    numbers (known when the chunks are used up); the last `official_test` rows are the published test split;
+    `converted` counts the rows that are not kept as they were, by what was done to them (known likewise).
     """
 
     layout: Layout
@@ -68,6 +70,7 @@ class Reading:
     dead_columns: set[int] = field(default_factory=set)
     official_test: int = 0
     label_names: tuple[str, ...] | None = None
+    converted: Counter[str] = field(default_factory=Counter)
 
 
 class Source(Protocol):
@@ -80,6 +83,12 @@ class Source(Protocol):
     @property
     def built_in(self) -> bool:
         """Whether it is a published dataset."""
+
+    def lacks_labels(self) -> str | None:
+        """What it is, in words, where no row of it can have a label, or all have the same; None where they may differ.
+
+        Only names are looked at: those of files, folders, columns and arrays.
+        """
 
     def pieces(self) -> Sequence[Piece]:
         """All content that the rows are made of, in a fixed order, without decoding any."""

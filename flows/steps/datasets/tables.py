@@ -37,6 +37,9 @@ class TableSource:
         self._paths = paths
         self._label_column = label_column
 
+    def lacks_labels(self) -> str | None:
+        return "a table without label_column" if self._label_column is None else None
+
     def pieces(self) -> Sequence[Piece]:
         return [Piece(f"{number}{path.suffix.lower()}", path) for number, path in enumerate(self._paths)]
 

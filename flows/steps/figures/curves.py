@@ -47,7 +47,7 @@ class Panel:
 def curve_figure(title: str, panels: Sequence[Panel]) -> bytes:
     """Panels side by side, as a PNG.
 
-    Source: Vincent et al. 2010, figures 10 and 11: error by corruption level and by depth.
+    Source: Vincent et al. 2010 draw error by corruption level and by number of layers so.
     """
     figure = Figure(figsize=(4.6 * max(len(panels), 1.5), 4.0), dpi=DPI, layout="constrained")
     figure.suptitle(title, fontsize=8.5, weight="bold", x=0.01, ha="left")

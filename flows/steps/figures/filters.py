@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from jaxtyping import Float, Int64, UInt8
+from jaxtyping import Float, UInt8
 from matplotlib.figure import Figure
 
 from flows.steps.figures.png import DPI, as_png
@@ -13,7 +13,7 @@ from flows.steps.figures.sheet import draw_sheet
 from flows.steps.figures.tiles import Tiles
 
 _COLUMNS = 16
-_SMALL, _LARGE = 58, 140
+_SMALL, _LARGE = 58, 112
 _NAMED_COLUMNS = 60
 
 
@@ -37,8 +37,8 @@ def filter_figure(weights: Float[np.ndarray, "units height width *colour"], unit
         units: how many the layer has.
     """
     title = f"Filters of the first layer: the {len(weights)} of {units} units with the largest weights"
-    panel = Tiles("each filter by itself: grey is 0, white positive, black negative", filter_tiles(weights), _COLUMNS)
-    return draw_sheet(title, [[Tiles(panel.title, panel.images, _COLUMNS, side=_SMALL)]])
+    scale = "each filter by itself: grey is 0, white positive, black negative"
+    return draw_sheet(title, [[Tiles(scale, filter_tiles(weights), _COLUMNS, side=_SMALL)]])
 
 
 def weight_map_figure(weights: Float[np.ndarray, "units features"], names: Sequence[str], units: int) -> bytes:
@@ -53,7 +53,7 @@ def weight_map_figure(weights: Float[np.ndarray, "units features"], names: Seque
     tall = float(np.clip(0.17 * features + 1.4, 2.6, 11))
     figure = Figure(figsize=(8, tall), dpi=DPI, layout="constrained")
     axis = figure.subplots()
-    bound = max(float(np.abs(weights).max()), np.finfo(np.float32).tiny)
+    bound = float(np.abs(weights).max()) or 1.0
     drawn = axis.imshow(weights.T, aspect="auto", cmap="RdBu_r", vmin=-bound, vmax=bound, interpolation="none")
     if features <= _NAMED_COLUMNS:
         axis.set_yticks(range(features), [name[:20] for name in names], fontsize=6)
@@ -75,34 +75,36 @@ def weight_map_figure(weights: Float[np.ndarray, "units features"], names: Seque
 
 def filters_by_level_figure(
     weights: Mapping[float, Float[np.ndarray, "units height width *colour"]],
-    chosen: Int64[np.ndarray, " two"],
+    neurons: Mapping[float, Float[np.ndarray, "two height width *colour"]],
     trained_on: str,
 ) -> bytes:
     """The same units after training at several corruption levels, and two of them enlarged, as a PNG.
 
     Args:
-        weights: by corruption level, the same units in the same order.
-        chosen: the two units that are enlarged, as indices into those.
+        weights: by corruption level, the same units in the same order; a height of 1 is a vector.
+        neurons: likewise, two units that are shown as Neuron A and Neuron B.
         trained_on: what the units learned from, such as `10,000 training rows`.
 
     Source: Vincent et al. 2008, figure 3.
     """
     levels = sorted(weights)
+    strips = weights[levels[0]].shape[1] == 1
     panels = [
-        [Tiles(f"{level:.0%} of the inputs masked", filter_tiles(weights[level]), _COLUMNS, side=_SMALL)]
+        Tiles(f"{level:.0%} of the inputs masked", filter_tiles(weights[level]), 1 if strips else _COLUMNS, side=_SMALL)
         for level in levels
     ]
     captions = tuple(f"{level:.0%}" for level in levels)
-    neurons = [
+    pair = [
         Tiles(
             f"Neuron {name}",
-            filter_tiles(np.stack([weights[level][int(unit)] for level in levels])),
-            len(levels),
+            filter_tiles(np.stack([neurons[level][unit] for level in levels])),
+            1 if strips else len(levels),
             captions=captions,
             side=_LARGE,
         )
-        for name, unit in zip("AB", chosen, strict=True)
+        for unit, name in enumerate("AB")
     ]
     title = f"The same units at four corruption levels, from the same initial weights ({trained_on})"
-    side_by_side = neurons[0].canvas().shape[1] * 2 < _COLUMNS * (_SMALL + 4)
-    return draw_sheet(title, [*panels, neurons] if side_by_side else [*panels, *([neuron] for neuron in neurons)])
+    if strips:
+        return draw_sheet(title, [panels[:2], panels[2:], pair])
+    return draw_sheet(title, [*([panel] for panel in panels), pair])

@@ -35,7 +35,8 @@ class Look:
         """Rows as small images.
 
         Args:
-            rows: (n, height, width), (n, height, width, 3) or (n, features), in the data's own units.
+            rows: (n, height, width), (n, height, width, channels) or (n, features), in the data's own units; of 2 or
+                4 channels the last is the opacity, and what is transparent is laid over white.
 
         Returns:
             Images, shrunk by a whole factor where they are large; for vectors (n, 1, features, 3).
@@ -49,6 +50,7 @@ class Look:
                 ..., :3
             ].astype(np.uint8)
             return colours
+        share = _over_white(share)
         factor = -(-max(rows.shape[1:3]) // _LARGEST_SIDE)
         tiles: UInt8[np.ndarray, "rows height width *colour"] = np.rint(_shrunk(share, (factor, factor)) * 255).astype(
             np.uint8
@@ -65,3 +67,12 @@ def _shrunk(
     shape = (len(images), down, factors[0], across, factors[1], *images.shape[3:])
     blocks: Float[np.ndarray, "rows down across *colour"] = cut.reshape(shape).mean(axis=(2, 4))
     return blocks
+
+
+def _over_white(share: Float[np.ndarray, "rows height width *colour"]) -> Float[np.ndarray, "..."]:
+    """Grey or RGB, from 0 to 1, without an opacity."""
+    if share.ndim == 3 or share.shape[3] not in {2, 4}:
+        return share
+    opacity = share[..., -1:]
+    shown: Float[np.ndarray, "..."] = share[..., :-1] * opacity + 1 - opacity
+    return shown[..., 0] if shown.shape[3] == 1 else shown

@@ -65,8 +65,9 @@ def _sprinkle(
     _, first = np.unique(cells[order] @ np.array([_CELLS, 1]), return_index=True)
     side = max(thumbnails.shape[1:3])
     for row in order[first]:
-        image = OffsetImage(thumbnails[row], zoom=_THUMBNAIL / side * 72 / DPI, cmap="gray", norm=None)
-        image.get_children()[0].set_clim(0, 255)
+        # The scale of a grey image is that of all grey images, not of what it happens to hold.
+        shown = thumbnails[row] if thumbnails.ndim == 4 else np.repeat(thumbnails[row][..., None], 3, axis=2)
+        image = OffsetImage(shown, zoom=_THUMBNAIL / side * 72 / DPI)
         colour = _colour(None if labels is None else int(labels[row]))
         frame = {"edgecolor": colour, "linewidth": 1.0, "boxstyle": "square,pad=0"}
         axis.add_artist(AnnotationBbox(image, tuple(points[row]), frameon=True, pad=0, bboxprops=frame))

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from typing import Any
 
 from matplotlib.figure import Figure
 
 from flows.steps.figures.png import DPI, as_png
 from flows.steps.figures.tiles import Tiles
 
-_MARGIN, _BETWEEN = 20, 36
-_LINE, _LETTER = 24, 8.6
+_MARGIN, _BETWEEN = 20.0, 36.0
+_LINE, _LETTER = 24.0, 8.6
 _TITLE_POINTS, _PANEL_POINTS, _CAPTION_POINTS = 8.5, 7.5, 6.5
 _LEAST_WIDTH = 640
 
@@ -32,8 +33,8 @@ def draw_sheet(title: str, rows: Sequence[Sequence[Tiles]]) -> bytes:
     height = top + sum(heights) + _MARGIN // 2 * (len(rows) + 1)
     figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
 
-    def write(text: str, across: float, down: float, points: float, **style: str) -> None:
-        figure.text(across / width, 1 - down / height, text, fontsize=points, **{"va": "center", **style})
+    def write(text: str, across: float, down: float, points: float, **style: Any) -> None:
+        figure.text(across / width, 1 - down / height, text, fontsize=points, va="center", **style)
 
     for line, text in enumerate(head):
         write(text, _MARGIN, _MARGIN + _LINE * (line + 0.3), _TITLE_POINTS, weight="bold")

@@ -37,7 +37,7 @@ class Tiles:
     @property
     def is_strip(self) -> bool:
         """Whether a tile is a vector."""
-        return self.images.shape[1] == 1
+        return bool(self.images.shape[1] == 1)
 
     @property
     def zoom(self) -> tuple[int, int]:

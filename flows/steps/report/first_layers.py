@@ -33,9 +33,9 @@ ROWS: dict[Split, int] = {"train": 10_000, "validation": 1_000, "test": 2_000}
 BATCH = 32
 WEIGHT_DECAY = 0.5
 _LARGEST_SIDE = 32
-# Steps of one training: wider rows take no longer than 4,000 steps of MNIST's, and few rows are not seen for ever.
-_STEP_INPUTS = 4_000 * 784
-_MOST_STEPS, _LEAST_STEPS, _MOST_EPOCHS = 4_000, 300, 60
+# Steps of one training: wider rows take no longer than 3,000 steps of MNIST's, and few rows are not seen for ever.
+_STEP_INPUTS = 3_000 * 784
+_MOST_STEPS, _LEAST_STEPS, _MOST_EPOCHS = 3_000, 300, 60
 _SAMPLE_SEED = 0
 
 
@@ -145,7 +145,7 @@ def steps_of(sample: Sample) -> int:
     """How many steps each training takes at the least."""
     rows, features = sample.rows("train").shape
     wanted = int(np.clip(_STEP_INPUTS // features, _LEAST_STEPS, _MOST_STEPS))
-    return min(wanted, _MOST_EPOCHS * -(-rows // BATCH))
+    return int(min(wanted, _MOST_EPOCHS * -(-rows // BATCH)))
 
 
 def _recipe(scaling: str, steps: int, differs: dict[str, object]) -> Recipe:

@@ -21,6 +21,7 @@ from flows.steps.report.choosing import nearest, neighbours_of, one_of_each_labe
 from flows.steps.report.picture import Entry, Picture, Skipped
 from flows.steps.report.release_data import ReleaseData
 from service.release.manifest import Manifest
+from service.sampling import default_plan, draw, run
 
 _FILTERS, _HEAT_UNITS = 128, 40
 _QUERIES, _NEIGHBOURS = 10, 5
@@ -56,7 +57,7 @@ def _reconstructions(release: ReleaseData) -> Picture:
     originals = np.load(release.folder / "golden" / "x.npy")
     rebuilt = release.runtime.reconstruct(originals)
     samples = _samples(release, len(originals))
-    png = reconstruction_figure(*(release.tiles(rows) for rows in (originals, rebuilt, samples)), "test")
+    png = reconstruction_figure(release.tiles(originals), release.tiles(rebuilt), release.tiles(samples), "test")
     size = release.manifest.code.size
     features = math.prod(release.manifest.input.shape)
     return Picture(
@@ -76,7 +77,7 @@ def _filters(release: ReleaseData) -> Entry:
         return Skipped("Filters", "The release's weights hold no first layer that could be drawn.")
     units, shape = len(weight), release.manifest.input.shape
     strongest = np.argsort(-np.square(weight.reshape(units, -1)).sum(1), kind="stable")
-    source = "Vincent et al. 2008, figure 3; Vincent et al. 2010, figures 5 to 8"
+    source = "Vincent et al. 2008, figure 3"
     if not release.look.is_image:
         chosen = strongest[:_HEAT_UNITS]
         names = release.manifest.input.columns or tuple(str(number) for number in range(1, shape[0] + 1))
@@ -85,8 +86,8 @@ def _filters(release: ReleaseData) -> Entry:
             "Weights of the first layer",
             weight_map_figure(weight[chosen], names, units),
             f"Heat map of the weights of {len(chosen)} first-layer units over {shape[0]} features.",
-            f"One column a unit, one row a feature: which features a unit adds and which it subtracts. The {len(chosen)} "
-            f"of {units} units with the largest weights, in scaled units.",
+            f"One column a unit, one row a feature: which features a unit adds and which it subtracts. The "
+            f"{len(chosen)} of {units} units with the largest weights, in scaled units.",
             source,
         )
     kernels = weight.ndim == 4
@@ -100,8 +101,8 @@ def _filters(release: ReleaseData) -> Entry:
         "Filters of the first layer",
         filter_figure(images, units),
         f"{len(chosen)} {sort} of the first layer as small images.",
-        f"The {sort} of the {len(chosen)} of {units} units with the largest weights, each scaled by itself. A unit that "
-        "has learned looks for a stroke, an edge or a blob; one that has not looks like noise.",
+        f"The {sort} of the {len(chosen)} of {units} units with the largest weights, each scaled by itself. A unit "
+        "that has learned looks for a stroke, an edge or a blob; one that has not looks like noise.",
         source,
     )
 
@@ -151,7 +152,7 @@ def _neighbours(release: ReleaseData) -> Picture:
         neighbour_figure(release.tiles(release.rows), names, found, release.what, "training"),
         f"{len(query)} rows, each with its {k} nearest rows in {release.what} and in the code.",
         f"{caption}Queries are drawn by seed{', one of each label' if names else ''}. (Split: training, n = {rows:,}.)",
-        "Rifai et al. 2011, on neighbourhoods; Hinton & Salakhutdinov 2006, figure 4",
+        "Hinton & Salakhutdinov 2006, nearest neighbours in a 30-unit code",
     )
 
 
@@ -169,11 +170,11 @@ def _lines(release: ReleaseData) -> Picture:
         "lines",
         f"A straight line in {release.what}, and in the code",
         straight_line_figure(straight, decoded, titles, release.what, "training"),
-        f"{len(pairs)} pairs of rows; for each {_STEPS} steps between them in {release.what}, and in the code, decoded.",
+        f"{len(pairs)} pairs of rows; for each {_STEPS} steps between them in {release.what}, and in the code.",
         f"A straight line in {release.what} fades one row over the other and leaves the data on its way. The straight "
         "line in the code, decoded, should pass through rows that could be real; its ends are the reconstructions. "
         f"Pairs are drawn by seed. (Split: training, n = {len(pairs)} pairs.)",
-        "Bengio et al. 2013 (better mixing via deep representations), figure 3",
+        "Bengio et al. 2013 (Better mixing via deep representations), interpolation in the code",
     )
 
 
@@ -190,21 +191,21 @@ def _generation(release: ReleaseData) -> Picture:
     noise = generator.uniform(low, high, (_NEW, *shape))
     box = np.array(manifest.latent.minimum), np.array(manifest.latent.maximum)
     codes = generator.uniform(*box, (_NEW, manifest.code.size)).astype(np.float32)
-    shown = (noise, release.runtime.decode(codes), _samples(release, _NEW))
+    decoded, samples = release.runtime.decode(codes), _samples(release, _NEW)
     return Picture(
         "generation",
         f"Random {release.what}, random codes, samples",
-        generation_figure(*(release.tiles(rows) for rows in shown), release.what),
+        generation_figure(release.tiles(noise), release.tiles(decoded), release.tiles(samples), release.what),
         f"{_NEW} rows of random {release.what}, {_NEW} random codes decoded, and {_NEW} samples.",
-        f"{many}: a random one is noise. Random codes, uniform within the training codes' range, are nearer to the data "
-        "and still miss it: an autoencoder has no prior. Codes from the density that was fitted to the training codes "
-        f"give samples. (n = {_NEW} each, seed {manifest.seed}.)",
+        f"{many}: a random one is noise. Random codes, uniform within the training codes' range, are nearer to the "
+        "data and still miss it: an autoencoder has no prior. Codes from the density that was fitted to the training "
+        f"codes give samples. (n = {_NEW} each, seed {manifest.seed}.)",
         "Lee 2017 (All about autoencoders), the manifold hypothesis; Ghosh et al. 2020",
     )
 
 
 def _samples(release: ReleaseData, count: int) -> np.ndarray:
-    return release.runtime.decode(release.runtime.sample(count, release.manifest.seed))
+    return run(release.runtime, draw(release.runtime, default_plan(release.manifest, count, release.manifest.seed))).x
 
 
 def _between(first: np.ndarray, last: np.ndarray, share: np.ndarray) -> np.ndarray:

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 from jaxtyping import Float32
 from sklearn.decomposition import PCA
 
 from models.errors import ShapeError
-from models.representation import (
-    average_jacobian_norm,
-    nearest_neighbour_accuracy,
-    pca_squared_error,
-    squared_error_per_row,
-)
+from models.measures.reconstruction import pca_squared_error, principal_components, squared_error_per_row
 from models.sampling import Density, fit_density
 
 Digits = Float32[np.ndarray, "rows 8 8"]
@@ -57,17 +51,17 @@ def test_the_pca_baseline_is_scikit_learns(digits: Digits) -> None:
     assert pca_squared_error(digits[:1000], digits[1000:], 100) == pytest.approx(0, abs=1e-6)
 
 
-def test_neighbours_vote_for_the_label() -> None:
-    codes = np.array([[0.0], [0.1], [1.0], [1.1]], dtype=np.float32)
-    labels = np.array([0, 0, 1, 1])
-    asked, truth = np.array([[0.05], [1.05], [1.2]], dtype=np.float32), np.array([0, 1, 0])
-    assert nearest_neighbour_accuracy(codes, labels, asked, truth) == pytest.approx(2 / 3)
-    assert nearest_neighbour_accuracy(codes, labels, asked, truth, neighbours=9) == pytest.approx(2 / 3)
-
-
-def test_the_average_jacobian_norm_is_not_squared() -> None:
-    weight = torch.tensor([[3.0, 0.0], [0.0, 4.0]])
-    assert average_jacobian_norm(lambda x: x @ weight.t(), np.zeros((3, 2), np.float32)) == pytest.approx(5.0)
+def test_the_components_of_very_wide_rows_are_nearly_the_exact_ones() -> None:
+    random = np.random.default_rng(0)
+    directions = np.linalg.qr(random.standard_normal((5000, 3)))[0].T
+    rows = ((random.standard_normal((60, 3)) * [9, 6, 3]) @ directions).astype(np.float32)
+    rows += 0.01 * random.standard_normal(rows.shape).astype(np.float32)
+    linear = principal_components(rows, 3)
+    # The largest variance comes last, as for narrow rows.
+    assert np.argsort(linear.encode(rows).std(0)).tolist() == [0, 1, 2]
+    assert float(linear.errors(rows).mean()) == pytest.approx(5000 * 1e-4, rel=0.1)
+    with pytest.raises(ShapeError, match="61 components"):
+        principal_components(rows, 61)
 
 
 def test_samples_of_the_fitted_density_are_distributed_like_the_codes() -> None:

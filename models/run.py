@@ -1,0 +1,192 @@
+"""One training under way: where it is, its steps, its checkpoints."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import numpy as np
+import torch
+from jaxtyping import Int64
+from torch import Tensor, nn
+
+from models.batches import Rows, chunks, gather, read_ahead, shuffled
+from models.checkpoints import (
+    Checkpoint,
+    CheckpointKeeper,
+    below_prefix,
+    optimiser_tensors,
+    restore_optimiser,
+    with_prefix,
+)
+from models.errors import TrainingDivergedError
+from models.learning import EpochReport, Examples, Labels, Problem, Trained
+from models.optimisers import build_optimiser, learning_rate
+from models.randomness import make_generator
+from models.recipe_parts import Training
+
+
+class Run:
+    """One training: where it is, and everything that its next step depends on."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        problem: Problem,
+        settings: Training,
+        seed: int,
+        stage: int | str,
+        device: torch.device,
+        rows: int,
+        checkpoints: CheckpointKeeper | None,
+    ) -> None:
+        self.model, self.problem, self.settings = model, problem, settings
+        self.seed, self.stage, self.device, self.rows = seed, stage, device, rows
+        self.steps = -(-rows // settings.batch_size)
+        self.epochs = epochs_needed(settings, rows)
+        self.optimiser = build_optimiser(model, settings.optimiser)
+        self.order = make_generator(seed, "order", stage)
+        self.noise = make_generator(seed, "noise", stage, device)
+        self.epoch, self.step = 0, 0
+        # Read once at the end of the epoch, so that no step waits for the device.
+        self.losses = torch.zeros(self.steps, device=device)
+        self.reports: list[EpochReport] = []
+        self.best: dict[str, Tensor] = {}
+        self.checkpoints = checkpoints
+        last = None if checkpoints is None else checkpoints.last()
+        if last is not None:
+            self._restore(last)
+
+    @property
+    def is_over(self) -> bool:
+        waited = len(self.reports) - max((n for n, report in enumerate(self.reports, 1) if report.best), default=0)
+        return self.epoch >= self.epochs or (self.settings.patience > 0 and waited >= self.settings.patience)
+
+    def learn(self, examples: Examples) -> float:
+        """The rest of an epoch's steps; its mean loss over rows."""
+        size = self.settings.batch_size
+        # Kept from before the draw: who goes on from within the epoch draws the same order.
+        order_state = self.order.get_state()
+        order = shuffled(examples.rows, self.order)
+        buffer = np.empty((min(size, self.rows), *examples.rows.shape[1:]), dtype=np.float32)
+        while self.step < self.steps:
+            # Within a batch the order is free; ascending, a file on disk is read forwards.
+            start = self.step * size
+            chosen = np.sort(order[start : start + size])
+            read_ahead(examples.rows, order, start, start + size)
+            x, labels = self._on_device(gather(examples.rows, chosen, buffer), examples.labels, chosen)
+            self._set_learning_rate()
+            self.optimiser.zero_grad(set_to_none=True)
+            with self._autocast():
+                loss = self.problem.loss(x, labels, self.noise)
+            torch.autograd.backward(loss)
+            self.optimiser.step()
+            self.losses[self.step] = loss.detach() * len(x)
+            self.step += 1
+            if self.checkpoints is not None and self.checkpoints.due():
+                self._keep(self.checkpoints, order_state)
+        self._refuse_divergence()
+        mean = float(self.losses.double().sum().item() / self.rows)
+        self.epoch, self.step = self.epoch + 1, 0
+        return mean
+
+    def report(self, loss: float, validation: Examples) -> EpochReport:
+        """What to say of the epoch that is over; the weights are kept if it is the best so far."""
+        watched, *rest = self._measure(validation)
+        error = rest[0] if rest else None
+        best = all(_rank(watched, error) < _rank(r.validation_loss, r.validation_error) for r in self.reports)
+        layer = self.stage if isinstance(self.stage, int) else None
+        report = EpochReport(layer, self.epoch, self.epochs, loss, watched, error, best)
+        self.reports.append(report)
+        if best and self.settings.patience:
+            self.best = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
+        return report
+
+    def result(self) -> Trained:
+        """The trained state; with patience that of the best epoch, which is left in the model too."""
+        if self.best:
+            self.model.load_state_dict(self.best)
+        state = {name: tensor.detach().cpu().clone() for name, tensor in self.model.state_dict().items()}
+        return Trained(state, tuple(self.reports))
+
+    @torch.no_grad()
+    def _measure(self, examples: Examples) -> list[float]:
+        """The problem's figures over all rows, without learning."""
+        noise = make_generator(self.seed, "validation noise", self.stage, self.device)
+        sums: list[Tensor] = []
+        for place, chunk in chunks(examples.rows):
+            chosen = np.arange(place.start, place.stop)
+            x, labels = self._on_device(chunk, examples.labels, chosen)
+            with self._autocast():
+                figures = self.problem.figures(x, labels, noise)
+            found = [figure.double() * len(x) for figure in figures]
+            sums = [total + one for total, one in zip(sums, found, strict=True)] if sums else found
+        return [float(total.item() / len(examples.rows)) for total in sums]
+
+    def _on_device(
+        self, batch: Rows, labels: Labels | None, chosen: Int64[np.ndarray, " batch"]
+    ) -> tuple[Tensor, Tensor | None]:
+        x = torch.from_numpy(batch)
+        y = None if labels is None else torch.from_numpy(np.asarray(labels[chosen]))
+        # On a device the copy must be over before the buffer is filled again.
+        return x.to(self.device), None if y is None else y.to(self.device)
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.settings.precision == "bfloat16")
+
+    def _rate(self, step: int) -> float:
+        return learning_rate(self.settings.optimiser, self.epoch * self.steps + step, self.epochs * self.steps)
+
+    def _set_learning_rate(self) -> None:
+        rate = self._rate(self.step)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+
+    def _keep(self, checkpoints: CheckpointKeeper, order_state: Tensor) -> None:
+        self._refuse_divergence()
+        # The step after a finite loss may have spoilt the weights: the next loss tells, and the one before is good.
+        if all(bool(torch.isfinite(parameter).all()) for parameter in self.model.parameters()):
+            checkpoints.keep(self._checkpoint(order_state))
+
+    def _checkpoint(self, order_state: Tensor) -> Checkpoint:
+        generators = {"order": order_state, "noise": self.noise.get_state()}
+        return Checkpoint(
+            with_prefix("model", self.model.state_dict())
+            | with_prefix("best", self.best)
+            | with_prefix("optimiser", optimiser_tensors(self.optimiser))
+            | with_prefix("generator", generators)
+            | with_prefix("epoch", {"losses": self.losses}),
+            {"epoch": self.epoch, "step": self.step, "reports": [asdict(report) for report in self.reports]},
+        )
+
+    def _restore(self, checkpoint: Checkpoint) -> None:
+        tensors, progress = checkpoint.tensors, checkpoint.progress
+        self.model.load_state_dict(below_prefix("model", tensors))
+        self.best = {name: tensor.to(self.device) for name, tensor in below_prefix("best", tensors).items()}
+        restore_optimiser(self.optimiser, below_prefix("optimiser", tensors))
+        generators = below_prefix("generator", tensors)
+        self.order.set_state(generators["order"])
+        self.noise.set_state(generators["noise"])
+        self.losses.copy_(tensors["epoch.losses"])
+        self.epoch, self.step = progress["epoch"], progress["step"]
+        self.reports = [EpochReport(**report) for report in progress["reports"]]
+
+    def _refuse_divergence(self) -> None:
+        finite = torch.isfinite(self.losses[: self.step])
+        if bool(finite.all()):
+            return
+        step = int((~finite).nonzero()[0].item())
+        phase = f"layer {self.stage}" if isinstance(self.stage, int) else self.stage
+        raise TrainingDivergedError(
+            f"{phase}: loss {self.losses[step].item()} at step {step + 1} of {self.steps} in epoch {self.epoch + 1}, "
+            f"with a learning rate of {self._rate(step):g} ({self.settings.optimiser.name}); try a smaller one"
+        )
+
+
+def epochs_needed(settings: Training, rows: int) -> int:
+    """How many epochs training over `rows` rows takes: `epochs`, or more for the sake of `minimum_steps`."""
+    steps = -(-rows // settings.batch_size)
+    return max(settings.epochs, -(-settings.minimum_steps // steps)) if settings.epochs else 0
+
+
+def _rank(loss: float, error: float | None) -> tuple[float, float]:
+    return (loss if error is None else error, loss)

@@ -1,0 +1,296 @@
+"""`manifold report`: pictures that show what they say, on a page that needs nothing else."""
+
+from __future__ import annotations
+
+import base64
+import io
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from html.parser import HTMLParser
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+from flows.steps.figures import Look
+from service.release.channels import Channels
+from service.release.home import Home
+from service.release.integrity import verify_release
+from service.release.store import ReleaseStore
+from service.runtime import Runtime
+from tests.conftest import SMALL, Manifold, environment
+
+_FROM_THE_RELEASE = ("reconstructions", "filters", "map", "neighbours", "lines", "generation")
+_BY_TRAINING = ("filters-by-level", "errors-by-level", "errors-by-depth", "spectra")
+# An 8 x 8 image is enlarged ten times.
+_SIDE = 80
+
+
+class Page(HTMLParser):
+    """What a browser would read: elements with their attributes, and the text."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(path.read_text("utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+@dataclass(frozen=True)
+class Reported:
+    home: Path
+    folder: Path
+    stdout: str
+
+
+def champion(home: Path) -> Path:
+    version = Channels(Home(home)).read().champion
+    assert version is not None
+    return ReleaseStore(Home(home)).folder(version)
+
+
+def reference(home: Path) -> dict[str, np.ndarray]:
+    return {path.stem: np.load(path) for path in (champion(home) / "reference").glob("*.npy")}
+
+
+def pixels(path: Path) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def tiles_in(picture: np.ndarray, side: int) -> list[tuple[int, int]]:
+    """Top left corners of all squares that hold no white: tiles stand apart on white. Row by row."""
+    inked = np.zeros((picture.shape[0] + 1, picture.shape[1] + 1), np.int64)
+    inked[1:, 1:] = (picture.min(2) < 255).cumsum(0).cumsum(1)
+    full = inked[side:, side:] - inked[:-side, side:] - inked[side:, :-side] + inked[:-side, :-side] == side * side
+    corners: list[tuple[int, int]] = []
+    for top, left in np.argwhere(full):
+        # A framed tile is found several times, once for each place within its frame.
+        if not any(abs(top - other) < side and abs(left - near) < side for other, near in corners):
+            framed = picture[top, left].tolist() != picture[top + side // 2, left + side // 2].tolist()
+            offset = 3 if framed and tuple(picture[top, left]) == (208, 32, 48) else 0
+            corners.append((int(top) + offset, int(left) + offset))
+    return corners
+
+
+def small(picture: np.ndarray, corner: tuple[int, int]) -> np.ndarray:
+    """The 8 x 8 image that a tile shows."""
+    top, left = corner
+    return picture[top + 5 : top + _SIDE : 10, left + 5 : left + _SIDE : 10, 0]
+
+
+def is_framed(picture: np.ndarray, corner: tuple[int, int]) -> bool:
+    return tuple(picture[corner[0] - 2, corner[1] + 10].tolist()) == (208, 32, 48)
+
+
+def row_shown(rows: np.ndarray, picture: np.ndarray, corner: tuple[int, int]) -> int:
+    """The one reference row that a tile shows."""
+    (found,) = np.flatnonzero((rows == small(picture, corner)).all((1, 2)))
+    return int(found)
+
+
+def wait_for_a_layer(training: Path, known: set[Path]) -> None:
+    for _ in range(15_000):
+        if any(path.name.startswith("layer1-") and path.is_dir() for path in set(training.iterdir()) - known):
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"no layer was trained in {training}")
+
+
+@pytest.fixture(scope="module")
+def reported(
+    manifold: Manifold, trained_home: Path, prefect_api: str, tmp_path_factory: pytest.TempPathFactory
+) -> Reported:
+    """A report that was killed while it trained its second layer, and then started again."""
+    home = Path(shutil.copytree(trained_home, tmp_path_factory.mktemp("report") / "home"))
+    folder = home.parent / "pictures"
+    known = set((home / "training").iterdir())
+    killed = subprocess.Popen(
+        [Path(sys.executable).with_name("manifold"), "report", "-o", str(folder)],
+        env=environment(home, prefect_api),
+        cwd=home.parent,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    wait_for_a_layer(home / "training", known)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    assert not folder.exists()
+    result = manifold("report", "-o", str(folder), home=home)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return Reported(home, folder, result.stdout)
+
+
+def test_an_interrupted_report_goes_on_from_what_was_trained(reported: Reported) -> None:
+    assert "comparison: AE: finished before" in reported.stdout
+    assert "comparison: CAE: loss" in reported.stdout
+    assert sorted(path.name for path in reported.folder.parent.iterdir()) == ["home", "pictures"]
+
+
+def test_the_page_holds_all_its_pictures_and_asks_nobody_for_anything(reported: Reported) -> None:
+    page = Page(reported.folder / "report.html")
+    images = page.all("img")
+    embedded = {base64.b64decode((image["src"] or "").removeprefix("data:image/png;base64,")) for image in images}
+    beside = {path.stem: path.read_bytes() for path in reported.folder.glob("*.png")}
+    assert embedded == set(beside.values())
+    assert set(beside) == {*_FROM_THE_RELEASE, *_BY_TRAINING}
+    assert all(len(image["alt"] or "") > 20 for image in images)
+    assert not {"script", "link", "iframe", "object"} & {tag for tag, _ in page.elements}
+    values = [value or "" for _, attributes in page.elements for value in attributes.values()]
+    assert not [value for value in values if "//" in value and not value.startswith("data:image/png")]
+    assert len(page.all("figcaption")) == len(images) == 10
+    assert champion(reported.home).name in page.text
+
+
+def test_each_picture_can_be_read_at_a_glance(reported: Reported) -> None:
+    for path in reported.folder.glob("*.png"):
+        picture = pixels(path)
+        assert 500 < picture.shape[1] < 2000, path
+        assert picture.std() > 10, path
+
+
+def test_a_line_in_pixels_starts_and_ends_in_two_rows_and_the_line_in_the_code_in_their_reconstructions(
+    reported: Reported,
+) -> None:
+    picture, known = pixels(reported.folder / "lines.png"), reference(reported.home)
+    corners = tiles_in(picture, _SIDE)
+    assert len(corners) == 3 * 2 * 11
+    runtime = Runtime.load(champion(reported.home), verify_release(champion(reported.home)), device="cpu")
+    for start in range(0, len(corners), 22):
+        line, decoded = corners[start : start + 11], corners[start + 11 : start + 22]
+        first, last = (row_shown(known["rows"], picture, corner) for corner in (line[0], line[-1]))
+        assert known["labels"][first] != known["labels"][last]
+        ends = known["rows"][[first, last]].astype(np.float32)
+        assert np.array_equal(small(picture, line[5]), np.rint(ends.mean(0)))
+        rebuilt = runtime.reconstruct(ends)
+        for corner, expected in zip((decoded[0], decoded[-1]), rebuilt, strict=True):
+            assert np.abs(small(picture, corner) - expected).max() < 1
+        middle = runtime.decode(runtime.encode(ends).mean(0, keepdims=True))[0]
+        assert np.abs(small(picture, decoded[5]) - middle).max() < 1
+
+
+def test_neighbours_are_the_true_nearest_and_those_of_another_label_are_framed(reported: Reported) -> None:
+    picture, known = pixels(reported.folder / "neighbours.png"), reference(reported.home)
+    corners = tiles_in(picture, _SIDE)
+    assert len(corners) == 10 * 11
+    # Tiles with a frame are found a little higher: row by row again.
+    corners.sort(key=lambda corner: (round(corner[0] / 50), corner[1]))
+    rows, labels = known["rows"], known["labels"]
+    spaces = rows.reshape(len(rows), -1).astype(np.float64), known["codes"].astype(np.float64)
+    framed = 0
+    for start in range(0, len(corners), 11):
+        query, *others = corners[start : start + 11]
+        asked = row_shown(rows, picture, query)
+        shown = [row_shown(rows, picture, corner) for corner in others]
+        for space, found in zip(spaces, (shown[:5], shown[5:]), strict=True):
+            distances = np.linalg.norm(space - space[asked], axis=1)
+            distances[asked] = np.inf
+            np.testing.assert_allclose(distances[found], np.sort(distances)[:5], rtol=1e-4)
+        for corner, other in zip(others, shown, strict=True):
+            assert is_framed(picture, corner) == bool(labels[other] != labels[asked])
+            framed += is_framed(picture, corner)
+    assert {int(label) for label in labels[[row_shown(rows, picture, c) for c in corners[::11]]]} == {0, 1}
+
+
+def test_random_pixels_are_no_rows_and_reconstructions_stand_below_their_originals(reported: Reported) -> None:
+    folder = champion(reported.home)
+    picture = pixels(reported.folder / "reconstructions.png")
+    corners = tiles_in(picture, _SIDE)
+    originals, rebuilt = np.load(folder / "golden" / "x.npy"), np.load(folder / "golden" / "reconstruction.npy")
+    assert len(corners) == 3 * len(originals)
+    for number, (original, again) in enumerate(zip(originals, rebuilt, strict=True)):
+        assert np.array_equal(small(picture, corners[number]), original)
+        assert np.abs(small(picture, corners[len(originals) + number]) - again).max() < 1
+
+
+def test_a_second_report_trains_nothing_and_draws_the_same(manifold: Manifold, reported: Reported) -> None:
+    before = {path.name: path.read_bytes() for path in reported.folder.iterdir()}
+    again = manifold("report", "champion", "-o", str(reported.folder), home=reported.home)
+    assert again.returncode == 0, again.stderr
+    assert again.stdout.count("finished before") == 5
+    assert "loss" not in again.stdout
+    assert {path.name: path.read_bytes() for path in reported.folder.iterdir()} == before
+
+
+def test_without_its_dataset_a_release_is_drawn_and_the_page_says_what_is_left_out(
+    manifold: Manifold, trained_home: Path, tmp_path: Path
+) -> None:
+    home = Path(shutil.copytree(trained_home, tmp_path / "home"))
+    shutil.rmtree(home / "datasets")
+    result = manifold("report", "-o", str(tmp_path / "out"), home=home)
+    assert result.returncode == 0, result.stderr
+    assert {path.stem for path in (tmp_path / "out").glob("*.png")} == set(_FROM_THE_RELEASE)
+    assert Page(tmp_path / "out" / "report.html").text.count("Left out: it needs a short training") == 4
+
+
+def test_an_unknown_release_is_refused_by_those_there_are(
+    manifold: Manifold, trained_home: Path, tmp_path: Path
+) -> None:
+    (version,) = ReleaseStore(Home(trained_home)).versions()
+    result = manifold("report", "20200101", "-o", str(tmp_path / "out"), home=trained_home)
+    assert result.returncode == 1
+    assert version in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_is_no_report_is_left_alone(manifold: Manifold, trained_home: Path, tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("years of work")
+    result = manifold("report", "--quick", "-o", str(tmp_path), home=trained_home)
+    assert result.returncode == 1
+    assert "thesis.tex" in result.stderr
+    assert (tmp_path / "thesis.tex").read_text() == "years of work"
+
+
+def test_vectors_are_drawn_as_strips_of_their_features(manifold: Manifold, tmp_path: Path) -> None:
+    generator, home = np.random.default_rng(0), tmp_path / "home"
+    rows = (generator.normal(size=(200, 2)) @ generator.normal(size=(2, 6)) * [1, 10, 100, 1, 1, 1]).astype(np.float32)
+    np.save(tmp_path / "rows.npy", rows)
+    trained = manifold("train", "--source", str(tmp_path / "rows.npy"), *SMALL, home=home)
+    assert trained.returncode == 0, trained.stderr
+    result = manifold("report", "--quick", "-o", str(tmp_path / "out"), home=home)
+    assert result.returncode == 0, result.stderr
+    page = Page(tmp_path / "out" / "report.html")
+    assert len(page.all("img")) == len(_FROM_THE_RELEASE)
+    assert page.text.count("the quick report trains nothing") == 4
+    # The first strip of the first path is one of the rows, each feature in its own range.
+    picture, known = pixels(tmp_path / "out" / "lines.png"), reference(home)["rows"]
+    top, left = tiles_in(picture, 16)[0]
+    shown = picture[top + 8, left + 30 : left + 6 * 63 : 63]
+    assert (Look.of_vectors(known).tiles(known)[:, 0] == shown).all((1, 2)).sum() == 1
+
+
+def test_the_flow_run_shows_the_pictures_of_its_release(trained_home: Path, prefect_api: str) -> None:
+    folder = champion(trained_home)
+    run = verify_release(folder).flow_run
+    asked = {"artifacts": {"key": {"any_": ["pictures"]}, "flow_run_id": {"any_": [run]}}}
+    (artifact,) = httpx.post(f"{prefect_api}/artifacts/filter", json=asked).json()
+    assert artifact["type"] == "markdown"
+    assert len(artifact["data"]) < 2_000_000
+    addresses = [part.split(")")[0] for part in artifact["data"].split("](data:image/png;base64,")[1:]]
+    assert len(addresses) == len(_FROM_THE_RELEASE)
+    for address, name in zip(addresses, _FROM_THE_RELEASE, strict=True):
+        attached = pixels_of_bytes(base64.b64decode(address))
+        published = pixels(folder / "figures" / f"{name}.png")
+        # In fewer colours, the same picture.
+        assert np.abs(attached.astype(int) - published).mean() < 4
+
+
+def pixels_of_bytes(png: bytes) -> np.ndarray:
+    with Image.open(io.BytesIO(png)) as image:
+        return np.asarray(image.convert("RGB"))
