@@ -14,7 +14,8 @@ from typing import Any, Literal, NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from service.release.manifest import Manifest, SamplingMethod, Walkback
+from service.release.manifest import Manifest
+from service.release.sampling import SamplingMethod, Walkback
 from service.runtime import Floats, Runtime
 
 T = TypeVar("T")

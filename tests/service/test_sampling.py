@@ -19,7 +19,7 @@ from service.metrics import Metrics
 from service.operations import Worker
 from service.release.home import Home
 from service.release.integrity import verify_release
-from service.release.manifest import Walkback
+from service.release.sampling import Walkback
 from service.runtime import Runtime
 from service.sampling import Units, corrupted, default_plan, draw, run
 from service.settings import Settings
