@@ -25,10 +25,11 @@ class Ask(NamedTuple):
     """What a chain wants computed.
 
     do: encode: rows -> codes. decode: codes -> rows. walk: rows and noise, packed -> next rows and codes, packed.
+        nearest: rows -> distances to the nearest reference row.
     rows: (batch, ...); what is answered has as many.
     """
 
-    do: Literal["encode", "decode", "walk"]
+    do: Literal["encode", "decode", "walk", "nearest"]
     rows: Floats
 
 
@@ -124,6 +125,8 @@ def run(runtime: Runtime, chain: Chain[T]) -> T:
                 answer = runtime.decode(ask.rows)
             case "walk":
                 answer = walk_packed(runtime, ask.rows)
+            case "nearest":
+                answer = runtime.nearest(ask.rows)
 
 
 def advance(chain: Chain[T], answer: Floats | None) -> Ask | T:
