@@ -15,13 +15,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from service.errors import NotReadyError
+from service.honesty import judge
 from service.metrics import Metrics
 from service.release.channels import Channels
 from service.release.errors import ReleaseError
 from service.release.integrity import verify_release
 from service.release.manifest import Manifest
 from service.release.store import ReleaseStore
-from service.runtime import ModelError, Runtime
+from service.runtime import ModelError, ModelLoadError, Runtime
+from service.sampling import Plan, draw, methods_of, run
 from service.settings import Settings
 
 # Below BentoML's own logger, whose handlers and format a served process has.
@@ -144,6 +146,7 @@ class Champion:
         runtime.reconstruct(row)
         if manifest.classifier is not None:
             runtime.classify(row)
+        _try_sampling(runtime)
         return Live(version, manifest, runtime)
 
     def _fail(self, named: str | None, message: str) -> None:
@@ -153,3 +156,20 @@ class Champion:
         self.failure = failure
         self._retry_at = time.monotonic() + _RETRY_SECONDS
         self._metrics.load_failures.inc()
+
+
+def _try_sampling(runtime: Runtime) -> None:
+    """Draw one row by each method, and judge it: what fails here would fail for each client.
+
+    Raises:
+        ModelError: it fails, or a number is not finite.
+    """
+    release = runtime.manifest.version
+    for method in methods_of(runtime.manifest):
+        try:
+            drawn = run(runtime, draw(runtime, Plan(method, count=1, steps=1, temperature=1.0, seed=0)))
+            run(runtime, judge(runtime, drawn))
+        except (ValueError, ArithmeticError) as error:
+            raise ModelLoadError(f"release {release}: no row can be drawn by {method}: {error}") from error
+        if not all(np.isfinite(numbers).all() for numbers in drawn):
+            raise ModelLoadError(f"release {release}: a row drawn by {method} is not finite")

@@ -14,7 +14,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypedDict, Unpack
 
 import httpx
 import numpy as np
@@ -92,6 +92,18 @@ class Samples:
     reference_rows: int
 
 
+class SampleOptions(TypedDict, total=False):
+    """How rows are drawn; None, or left out: as the release says.
+
+    method: density, walkback or jacobian_walk. steps: of a chain.
+    temperature: of the density; below 1 the rows are likelier and more alike.
+    """
+
+    method: str | None
+    steps: int | None
+    temperature: float | None
+
+
 class ManifoldClient:
     """Talks to one service. Inputs of any length are cut into requests; the answer is always of one release.
 
@@ -152,25 +164,15 @@ class ManifoldClient:
         """Rows -> rows, through the code; (batch, *shape) in and out. Raises as `embed` does."""
         return self._in_one_release("/v1/reconstruct", rows, {})[0]
 
-    def sample(
-        self,
-        count: int = 64,
-        seed: int = 0,
-        *,
-        method: str | None = None,
-        steps: int | None = None,
-        temperature: float | None = None,
-    ) -> Samples:
+    def sample(self, count: int = 64, seed: int = 0, **options: Unpack[SampleOptions]) -> Samples:
         """Draw new rows; the same seed and release give the same rows. Raises as `embed` does.
 
         Args:
             count: how many.
             seed: 0 and up.
-            method: density, walkback or jacobian_walk; by default the release's own choice.
-            steps: of a chain; by default the release's.
-            temperature: of the density; below 1 the rows are likelier and more alike.
+            options: method, steps, temperature; see `SampleOptions`.
         """
-        answer = self._sample(count, seed, method, steps, temperature, "application/json").json()
+        answer = self._sample(count, seed, options, "application/json").json()
         honesty = answer["honesty"]
         return Samples(
             rows=np.asarray(answer["x"], dtype=np.float32),
@@ -185,24 +187,14 @@ class ManifoldClient:
             reference_rows=honesty["reference_rows"],
         )
 
-    def sample_png(
-        self,
-        count: int = 64,
-        seed: int = 0,
-        *,
-        method: str | None = None,
-        steps: int | None = None,
-        temperature: float | None = None,
-    ) -> bytes:
+    def sample_png(self, count: int = 64, seed: int = 0, **options: Unpack[SampleOptions]) -> bytes:
         """The same new rows as `sample` draws, as one PNG grid. Raises as `embed` does; rows must be images."""
-        return self._sample(count, seed, method, steps, temperature, "image/png").content
+        return self._sample(count, seed, options, "image/png").content
 
-    def _sample(
-        self, count: int, seed: int, method: str | None, steps: int | None, temperature: float | None, accept: str
-    ) -> httpx.Response:
-        asked = {"count": count, "seed": seed, "method": method, "steps": steps, "temperature": temperature}
-        said = {name: value for name, value in asked.items() if value is not None}
-        return self._send("POST", "/v1/sample", json=said, headers={"Accept": accept})
+    def _sample(self, count: int, seed: int, options: SampleOptions, accept: str) -> httpx.Response:
+        said = {name: value for name, value in options.items() if value is not None}
+        asked = {"count": count, "seed": seed} | said
+        return self._send("POST", "/v1/sample", json=asked, headers={"Accept": accept})
 
     def generate_png(self, codes: npt.ArrayLike) -> bytes:
         """The rows that codes decode to, in one request, as one PNG grid. Raises as `sample_png` does."""

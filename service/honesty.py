@@ -11,8 +11,8 @@ import numpy.typing as npt
 from service.runtime import Floats, Runtime
 from service.sampling import Ask, Drawn
 
-# Numbers of the reference that are compared at a time: bounds the memory that large images take.
-_CHUNK_NUMBERS = 2**22
+# Numbers of the drawn rows that are judged at a time: bounds how long one ask for the nearest lasts, and the memory.
+_CHUNK_NUMBERS = 2**20
 
 
 class Honesty(NamedTuple):
@@ -35,43 +35,24 @@ class Honesty(NamedTuple):
 
 
 def judge(runtime: Runtime, drawn: Drawn) -> Generator[Ask, Floats, Honesty]:
-    """The figures of drawn rows, as a chain that asks for the round trip to be computed."""
+    """The figures of drawn rows, as a chain that asks, a few rows at a time, for what takes long."""
     x, z = drawn
-    codes = yield Ask("encode", x)
-    rebuilt = yield Ask("decode", codes)
     scale = np.asarray(runtime.manifest.input.scale)
-    error = np.square((_flat(rebuilt) - _flat(x)) / scale).sum(1)
+    error, distance = np.empty(len(x)), np.empty(len(x))
+    chunk = max(1, _CHUNK_NUMBERS // x[0].size)
+    for start in range(0, len(x), chunk):
+        place = slice(start, start + chunk)
+        codes = yield Ask("encode", x[place])
+        rebuilt = yield Ask("decode", codes)
+        error[place] = np.square((_flat(rebuilt) - _flat(x[place])) / scale).sum(1)
+        if runtime.reference is not None:
+            distance[place] = yield Ask("nearest", x[place])
     return Honesty(
         density_percentile=_percentile(runtime, z),
         round_trip_error=error,
-        nearest_distance=None if runtime.reference is None else nearest(x, runtime.reference, scale),
+        nearest_distance=None if runtime.reference is None else distance,
         reference_rows=0 if runtime.reference is None else len(runtime.reference),
     )
-
-
-def nearest(x: Floats, reference: npt.NDArray[Any], scale: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """The distance of each row to the nearest of the reference, in scaled units.
-
-    Args:
-        x: (n, *shape), in the data's own units.
-        reference: (m, *shape), likewise, numbers of any type; may be memory-mapped.
-        scale: what one unit is: one number, or one a feature.
-    """
-    rows = (_flat(x) / scale).astype(np.float32)
-    closest, found = np.full(len(x), np.inf), np.zeros(len(x), np.int64)
-    chunk = max(1, _CHUNK_NUMBERS // rows.shape[1])
-    for start in range(0, len(reference), chunk):
-        known = (_flat(reference[start : start + chunk]) / scale).astype(np.float32)
-        # Without |x|², which is the same for all.
-        squares = np.square(known).sum(1) - 2 * (rows @ known.T)
-        best = squares.argmin(1)
-        least = squares[np.arange(len(x)), best]
-        found = np.where(least < closest, start + best, found)
-        closest = np.minimum(least, closest)
-    # Once more from the difference itself: the products lose what is small.
-    difference = (_flat(x) - _flat(reference[found])) / scale
-    distance: npt.NDArray[np.float64] = np.sqrt(np.square(difference).sum(1))
-    return distance
 
 
 def _percentile(runtime: Runtime, z: Floats) -> npt.NDArray[np.float64] | None:

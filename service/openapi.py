@@ -52,7 +52,8 @@ _HONESTY: Final[_Part] = {
     "description": "one number a row; null where the release keeps nothing to compare with",
     "properties": {
         "density_percentile": _FIGURES | {"description": "percent of the training codes that are less dense"},
-        "round_trip_error": _FIGURES | {"description": "x to z to x: squared error, summed, scaled units"},
+        "round_trip_error": _FIGURES
+        | {"type": "array", "description": "x to z to x: squared error, summed, scaled units"},
         "nearest_distance": _FIGURES | {"description": "to the nearest reference row, Euclidean, scaled units"},
         "reference_rows": {"type": "integer", "description": "how many training rows it is the nearest of"},
     },

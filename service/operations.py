@@ -105,6 +105,15 @@ class Walk:
         return walk_packed(self.runtime, rows)
 
 
+# Equal to no other: together with others' rows a run would last as long as all of them.
+@dataclass(frozen=True, eq=False)
+class Nearest:
+    runtime: Runtime
+
+    def __call__(self, rows: Floats, /) -> Floats:
+        return self.runtime.nearest(rows)
+
+
 async def embed(worker: Worker, request: Request) -> Response:
     """Rows `x` -> codes `z`; with `depth`, the code of that greedy layer, counted from 1."""
     live = worker.champion.live()
@@ -179,7 +188,12 @@ async def sample(worker: Worker, request: Request) -> Response:
 async def _driven(worker: Worker, runtime: Runtime, chain: Chain[T]) -> T:
     """What a chain comes to. Each of its asks waits its turn among other requests' rows, and its own arithmetic is
     done in a thread: a long chain holds up nobody, and a deadline ends it between two steps."""
-    works: dict[str, Work] = {"encode": Encode(runtime, None), "decode": Decode(runtime), "walk": Walk(runtime)}
+    works: dict[str, Work] = {
+        "encode": Encode(runtime, None),
+        "decode": Decode(runtime),
+        "walk": Walk(runtime),
+        "nearest": Nearest(runtime),
+    }
     answered: Floats | None = None
     while True:
         ask = await asyncio.to_thread(advance, chain, answered)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from service.density import Mixture
+from service.known_rows import KnownRows
 from service.release.manifest import Manifest
+from service.release_arrays import read_array, read_density, read_reference
 from service.sessions import (
     Device,
     DeviceChoice,
@@ -61,12 +63,15 @@ class Runtime:
         self._decoder = decoder
         self._walk = walk
         self._classifier = classifier
-        weights, means, cholesky = (
-            _load_array(folder / "density" / f"{name}.npy") for name in ("weights", "means", "cholesky")
-        )
-        self.density = Mixture(weights, means, cholesky)
-        rows = folder / "reference" / "rows.npy"
-        self.reference = _load_array(rows) if rows.exists() else None
+        self.density = read_density(folder, manifest)
+        self.reference = read_reference(folder, manifest)
+
+    @cached_property
+    def known(self) -> KnownRows | None:
+        """The reference rows, made ready to be compared with when first asked for; None where there are none."""
+        if self.reference is None:
+            return None
+        return KnownRows(self.reference, np.asarray(self.manifest.input.scale, np.float64))
 
     @classmethod
     def load(cls, folder: Path, manifest: Manifest, *, device: DeviceChoice, threads: int = 1) -> Runtime:
@@ -80,7 +85,8 @@ class Runtime:
 
         Raises:
             DeviceUnavailableError: `device` is "cuda" and ONNX Runtime does not get it.
-            ModelLoadError: a graph cannot be loaded, or has other inputs or outputs than the manifest says.
+            ModelLoadError: a graph cannot be loaded, or has other inputs or outputs than the manifest says; or density
+                or reference rows are not as it says.
         """
         layers = manifest.code.layers
         codes = {f"code_{depth}": layer.width for depth, layer in enumerate(layers[:-1], start=1)}
@@ -145,6 +151,16 @@ class Runtime:
             raise ValueError(f"release {self.manifest.version} has no classifier")
         return run_session(self._classifier, "x", "p", x)
 
+    def nearest(self, x: npt.ArrayLike) -> Floats:
+        """Distances of rows (batch, *shape) to the nearest reference row, (batch,), scaled units.
+
+        Raises:
+            ValueError: the release keeps no such rows.
+        """
+        if self.known is None:
+            raise ValueError(f"release {self.manifest.version} keeps no reference rows")
+        return self.known.nearest(np.asarray(x, np.float32))
+
     def walk(self, x: npt.ArrayLike, noise: npt.ArrayLike) -> tuple[Floats, Floats]:
         """One step of the Jacobian walk, h(x) + J Jᵀ ε, decoded.
 
@@ -175,12 +191,12 @@ class Runtime:
         """
         golden = self.manifest.golden
         x, z, reconstruction = (
-            _load_array(self._folder / "golden" / f"{name}.npy") for name in ("x", "z", "reconstruction")
+            read_array(self._folder / "golden" / f"{name}.npy") for name in ("x", "z", "reconstruction")
         )
         self._compare("code", self.encode(x), z, golden.code_tolerance)
         self._compare("reconstruction", self.reconstruct(x), reconstruction, golden.output_tolerance)
         if self.manifest.classifier is not None:
-            p = _load_array(self._folder / "golden" / "p.npy")
+            p = read_array(self._folder / "golden" / "p.npy")
             self._compare("probability", self.classify(x), p, self.manifest.classifier.tolerance)
 
     def _compare(self, what: str, found: Floats, expected: npt.NDArray[Any], tolerance: float) -> None:
@@ -214,11 +230,3 @@ def _fits(shape: list[int | str | None], row: list[int]) -> bool:
     if len(shape) != len(row) + 1 or isinstance(shape[0], int):
         return False
     return all(found == stated for found, stated in zip(shape[1:], row, strict=True) if isinstance(found, int))
-
-
-def _load_array(path: Path) -> npt.NDArray[Any]:
-    try:
-        array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise ModelLoadError(f"{path} cannot be read: {error}") from error
-    return array

@@ -14,7 +14,8 @@ from typing import Any, Literal, NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from service.release.manifest import Manifest, SamplingMethod, Walkback
+from service.release.manifest import Manifest
+from service.release.sampling import SamplingMethod, Walkback
 from service.runtime import Floats, Runtime
 
 T = TypeVar("T")
@@ -24,10 +25,11 @@ class Ask(NamedTuple):
     """What a chain wants computed.
 
     do: encode: rows -> codes. decode: codes -> rows. walk: rows and noise, packed -> next rows and codes, packed.
+        nearest: rows -> distances to the nearest reference row.
     rows: (batch, ...); what is answered has as many.
     """
 
-    do: Literal["encode", "decode", "walk"]
+    do: Literal["encode", "decode", "walk", "nearest"]
     rows: Floats
 
 
@@ -123,6 +125,8 @@ def run(runtime: Runtime, chain: Chain[T]) -> T:
                 answer = runtime.decode(ask.rows)
             case "walk":
                 answer = walk_packed(runtime, ask.rows)
+            case "nearest":
+                answer = runtime.nearest(ask.rows)
 
 
 def advance(chain: Chain[T], answer: Floats | None) -> Ask | T:

@@ -11,7 +11,8 @@ from flows.steps.errors import LabelsMissingError
 from service.release.manifest import Classifier
 from service.sessions import open_session, run_session
 
-_ERROR = "classification_error"
+# The name of the figure that says how often the likeliest label is wrong.
+CLASSIFICATION_ERROR = "classification_error"
 # Other processors and GPUs add up in another order: this much of a probability is rounding.
 _TOLERANCE = 1e-4
 
@@ -24,7 +25,7 @@ def describe_classifier(folder: Path, dataset: Dataset) -> Classifier | None:
         dataset: what was learned from.
 
     Returns:
-        None where the draft has no `classifier.onnx`.
+        None where the draft has no `classifier.onnx`. It names no metric: nothing is measured yet.
 
     Raises:
         LabelsMissingError: there is a classifier, and the dataset has no labels.
@@ -39,4 +40,4 @@ def describe_classifier(folder: Path, dataset: Dataset) -> Classifier | None:
     golden = folder / "golden"
     p = run_session(open_session(path, "cpu", 1), "x", "p", np.load(golden / "x.npy"))
     np.save(golden / "p.npy", p, allow_pickle=False)
-    return Classifier(classes=p.shape[1], label_names=names, metric=_ERROR, tolerance=_TOLERANCE)
+    return Classifier(classes=p.shape[1], label_names=names, tolerance=_TOLERANCE)

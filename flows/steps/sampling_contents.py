@@ -12,7 +12,7 @@ from flows.steps.training import preprocessing_of
 from models.recipe import Recipe, layer_corruption
 from models.sampling import Density
 from service.density import Mixture
-from service.release.manifest import JacobianWalk, Sampling, SamplingMethod, Walkback
+from service.release.sampling import JacobianWalk, Sampling, SamplingMethod, Walkback
 from service.sessions import open_session, run_graph
 
 _QUANTILES = 201

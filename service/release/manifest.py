@@ -6,26 +6,26 @@ docs/release.md describes the format for people; this module is what readers and
 from __future__ import annotations
 
 import hashlib
+import math
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from service.release.errors import ManifestError
+from service.release.part import Part
+from service.release.sampling import Sampling
 
 SCHEMA_VERSION: Final = 1
 MANIFEST_FILE = "manifest.json"
 MANIFEST_DIGEST_FILE = "manifest.sha256"
 
-SamplingMethod = Literal["density", "walkback", "jacobian_walk"]
+# Of an image: RGB and opacity.
+_MOST_CHANNELS = 4
 ContractionForm = Literal["closed", "exact", "probe"]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Input(_Part):
+class Input(Part):
     """One row of the user's data, in its own units."""
 
     kind: Literal["image", "vector"]
@@ -41,8 +41,18 @@ class Input(_Part):
     )
     columns: tuple[str, ...] | None = Field(default=None, description="names of a table's columns, in order")
 
+    @model_validator(mode="after")
+    def _is_one_row(self) -> Self:
+        rank = len(self.shape)
+        fits = rank == 1 if self.kind == "vector" else rank == 2 or (rank == 3 and self.shape[2] <= _MOST_CHANNELS)
+        if not fits or min(self.shape) < 1:
+            raise ValueError(f"shape {self.shape} came, that of one {self.kind} expected")
+        if len(self.scale) not in (1, math.prod(self.shape)) or min(self.scale) <= 0:
+            raise ValueError("scale is one number above 0, or one a feature")
+        return self
 
-class CodeLayer(_Part):
+
+class CodeLayer(Part):
     """One greedy layer; `depth` k in a request means the code of layer k, counted from 1."""
 
     name: str
@@ -50,12 +60,12 @@ class CodeLayer(_Part):
     width: int = Field(description="features of this layer's code, flattened")
 
 
-class Code(_Part):
+class Code(Part):
     size: int
     layers: tuple[CodeLayer, ...]
 
 
-class Data(_Part):
+class Data(Part):
     source: str
     fingerprint: str
     rows: dict[str, int] = Field(description="rows by split: train, validation, test")
@@ -63,7 +73,7 @@ class Data(_Part):
     label_names: tuple[str, ...] | None = None
 
 
-class Metric(_Part):
+class Metric(Part):
     """A figure with all that is needed to compare it: what, on which split, over how many rows, how sure."""
 
     name: str
@@ -87,7 +97,7 @@ class Metric(_Part):
         return self
 
 
-class Curve(_Part):
+class Curve(Part):
     """A figure at several points, each the mean over rows, such as the singular values of J by rank."""
 
     name: str
@@ -112,7 +122,7 @@ class Curve(_Part):
         return self
 
 
-class Latent(_Part):
+class Latent(Part):
     """Statistics of the training codes, one value a code dimension."""
 
     mean: tuple[float, ...]
@@ -121,7 +131,7 @@ class Latent(_Part):
     maximum: tuple[float, ...]
 
 
-class Density(_Part):
+class Density(Part):
     """A Gaussian mixture fitted to the training codes; its arrays are in `density/`."""
 
     kind: Literal["gaussian_mixture"] = "gaussian_mixture"
@@ -129,52 +139,7 @@ class Density(_Part):
     fitted_rows: int
 
 
-class Walkback(_Part):
-    """The corruption that a walkback draws, as the network was trained with: what is said is in scaled units."""
-
-    corruption: Literal["masking", "gaussian", "salt_and_pepper"]
-    level: float = Field(description="masking, salt_and_pepper: share of the entries; gaussian: deviation")
-    share: float = Field(default=1.0, description="of the entries that gaussian noise is added to")
-    low: float = Field(default=0.0, description="least value of a training row, scaled; for salt and pepper")
-    high: float = Field(default=1.0, description="greatest value of a training row, scaled; for salt and pepper")
-
-
-class JacobianWalk(_Part):
-    """The walk whose step is `walk.onnx`."""
-
-    sigma: float = Field(gt=0, description="deviation of the noise on each entry of the code")
-    step_share: float = Field(description="how far one step moves the code, in deviations of the training codes")
-
-
-class Sampling(_Part):
-    """The ways in which new rows can be drawn, and what is needed to draw them without the network's framework.
-
-    Scaled units are (x - shift) / input.scale. Chains start from `reference/rows.npy`.
-    """
-
-    methods: tuple[SamplingMethod, ...] = Field(min_length=1)
-    default: SamplingMethod
-    steps: int = Field(default=1, ge=1, description="of a chain, where a client asks for no other number")
-    shift: tuple[float, ...] = Field(description="what is 0 in scaled units: one number, or one a feature")
-    walkback: Walkback | None = None
-    jacobian_walk: JacobianWalk | None = None
-    log_density: tuple[float, ...] = Field(
-        min_length=2,
-        description="quantiles of the training codes' log density, at evenly spaced probabilities from 0 to 1; nats",
-    )
-    log_density_rows: int = Field(description="how many training codes they are of")
-
-    @model_validator(mode="after")
-    def _parts_fit_methods(self) -> Sampling:
-        if self.default not in self.methods:
-            raise ValueError(f"default is {self.default}, which is none of methods")
-        for method in ("walkback", "jacobian_walk"):
-            if (method in self.methods) != (getattr(self, method) is not None):
-                raise ValueError(f"{method} is among methods and not described, or described and not among them")
-        return self
-
-
-class Calibration(_Part):
+class Calibration(Part):
     """Quantiles over the validation split, at evenly spaced probabilities from 0 to 1."""
 
     split: str
@@ -183,7 +148,7 @@ class Calibration(_Part):
     latent_distance: tuple[float, ...] = Field(description="Mahalanobis distance to the training codes")
 
 
-class Golden(_Part):
+class Golden(Part):
     """A batch with its expected answers (`golden/*.npy`): ready means that the device reproduces it."""
 
     rows: int
@@ -191,19 +156,22 @@ class Golden(_Part):
     output_tolerance: float = Field(description="largest absolute difference of a sample, in the data's own units")
 
 
-class Reference(_Part):
+class Reference(Part):
     """A bounded sample of training rows (`reference/*.npy`), for neighbours and the page."""
 
     rows: int
     map: Literal["code", "pca"] = Field(description="what the 2-D coordinates are")
 
 
-class Classifier(_Part):
+class Classifier(Part):
     """What `classifier.onnx` answers, and how far it can be trusted; a release need not have one."""
 
     classes: int = Field(ge=2, description="probabilities of one row, which add up to 1")
     label_names: tuple[str, ...] = Field(description="what each probability is of, in order")
-    metric: str = Field(description="the name of the metric that says how often the likeliest label is wrong")
+    metric: str | None = Field(
+        default=None,
+        description="the name of the metric that says how often the likeliest label is wrong; None: not measured",
+    )
     tolerance: float = Field(ge=0, description="largest absolute difference of a probability of the golden batch")
 
     @model_validator(mode="after")
@@ -213,7 +181,7 @@ class Classifier(_Part):
         return self
 
 
-class Manifest(_Part):
+class Manifest(Part):
     """Everything a reader must know of a release. Immutable, like the release."""
 
     schema_version: Literal[1] = SCHEMA_VERSION
@@ -246,6 +214,15 @@ class Manifest(_Part):
     parent: str | None = Field(default=None, description="the champion when this release was made")
     flow_run: str | None = None
     files: dict[str, str] = Field(default_factory=dict, description="path below the release -> sha256")
+
+    @model_validator(mode="after")
+    def _parts_fit_each_other(self) -> Self:
+        if self.sampling is not None and len(self.sampling.shift) not in (1, math.prod(self.input.shape)):
+            raise ValueError("sampling.shift is one number, or one a feature")
+        measured = None if self.classifier is None else self.classifier.metric
+        if measured is not None and measured not in {metric.name for metric in self.metrics}:
+            raise ValueError(f"classifier.metric is {measured}, which is none of metrics")
+        return self
 
     def to_bytes(self) -> bytes:
         """The exact bytes of `manifest.json`."""

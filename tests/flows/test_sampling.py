@@ -204,9 +204,8 @@ def test_samples_are_judged_as_the_service_draws_them(
         assert (figures[f"sample_{measure}_of_rows"].method or "").startswith("validation rows as samples; ")
 
 
-@pytest.mark.parametrize("up", ["transposed", "resize"])
-def test_the_walk_of_a_convolutional_stack_is_exported_exactly(up: str, tmp_path: Path) -> None:
-    layer = {"kind": "convolution", "channels": 3, "kernel_size": 3, "stride": 2, "up": up}
+def test_the_walk_of_a_convolutional_stack_is_exported_exactly(tmp_path: Path) -> None:
+    layer = {"kind": "convolution", "channels": 3, "kernel_size": 3, "stride": 2, "up": "resize"}
     recipe = parse_recipe(
         {
             "name": "small",

@@ -19,7 +19,7 @@ from service.metrics import Metrics
 from service.operations import Worker
 from service.release.home import Home
 from service.release.integrity import verify_release
-from service.release.manifest import Walkback
+from service.release.sampling import Walkback
 from service.runtime import Runtime
 from service.sampling import Units, corrupted, default_plan, draw, run
 from service.settings import Settings
@@ -161,10 +161,11 @@ def test_a_release_of_before_has_its_density_and_says_what_it_does_not_know(home
 
 
 def test_more_steps_than_a_request_may_have_are_refused_at_once(home: Home, tiny: Tiny) -> None:
-    for body, field, words in (
+    cases: tuple[tuple[dict[str, Any], str, str], ...] = (
         ({"steps": 26, "count": 4}, "steps", "from 1 to 25"),
         ({"count": 34}, "count", "34 rows of 3 steps are more than 100 in all"),
-    ):
+    )
+    for body, field, words in cases:
         answer = sample(home, Settings(home=home.root, max_sample_steps=100), method="walkback", **body)
         refused(answer, 422, "invalid_value", field, words)
 

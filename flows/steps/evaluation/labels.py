@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 from jaxtyping import Float, Int64
 
+from flows.steps.classification import CLASSIFICATION_ERROR
 from flows.steps.datasets import Split
 from flows.steps.datasets.record import SPLITS
 from flows.steps.evaluation.figures import share_of, stated
@@ -73,7 +74,7 @@ def classifier_metrics(subject: Subject) -> Iterator[Metric]:
     if share is not None:
         interval = Interval(100 * share.low, 100 * share.high, share.method)
         value = 100 * wrong / len(known)
-        yield stated(classifier.metric, value, "% of rows", "test", len(known), "lower", interval)
+        yield stated(CLASSIFICATION_ERROR, value, "% of rows", "test", len(known), "lower", interval)
 
 
 def _views(subject: Subject, linear: LinearCode | None, split: Split, most: int) -> tuple[Views, Labels]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain
 
+from flows.steps.classification import CLASSIFICATION_ERROR
 from flows.steps.evaluation.encoder import encoder_figures
 from flows.steps.evaluation.labels import classifier_metrics, label_metrics
 from flows.steps.evaluation.neighbourhoods import neighbourhood_metrics
@@ -36,4 +37,9 @@ def measured(subject: Subject) -> Manifest:
     figures = list(evaluate(subject))
     metrics = tuple(figure for figure in figures if isinstance(figure, Metric))
     curves = tuple(figure for figure in figures if isinstance(figure, Curve))
-    return subject.runtime.manifest.model_copy(update={"metrics": metrics, "curves": curves})
+    manifest = subject.runtime.manifest
+    classifier = manifest.classifier
+    if classifier is not None:
+        is_measured = CLASSIFICATION_ERROR in {metric.name for metric in metrics}
+        classifier = classifier.model_copy(update={"metric": CLASSIFICATION_ERROR if is_measured else None})
+    return manifest.model_copy(update={"metrics": metrics, "curves": curves, "classifier": classifier})
