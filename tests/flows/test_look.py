@@ -27,3 +27,10 @@ def test_filters_are_drawn_by_the_weights_of_colours_alone(channels: tuple[int, 
     assert tiles.shape == (4, 8, 8, *drawn)
     assert (tiles.reshape(4, -1).std(1) > 10).all()
     assert filter_figure(weights, 4).startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("shape", [(3, 2, 500), (3, 500, 2)])
+def test_a_thin_image_keeps_its_pixels_across(shape: tuple[int, ...]) -> None:
+    tiles = Look.of_images(0.0, 1.0).tiles(np.ones(shape, np.float32))
+    assert sorted(tiles.shape[1:]) == [1, 100]
+    assert (tiles == 255).all()

@@ -14,7 +14,9 @@ from flows.steps.report.comparison import probe_error
 from flows.steps.report.first_layers import Sample, recipes_of, sample_of
 from flows.steps.report.markdown import as_markdown
 from flows.steps.report.picture import Picture
+from flows.steps.report.release_pictures import images_there_are, share_in_words
 from models.stack import build_stack
+from service.release.manifest import Input
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +59,31 @@ def test_a_large_image_is_shrunk_by_means(tmp_path: Path) -> None:
     assert small.rows("train").shape[1] == 22 * 23
     first = dataset.rows("train")[0, :3, :3].mean() / 255
     assert np.isclose(small.rows("train")[:, 0], first, atol=1e-5).any()
+
+
+def test_a_thin_image_is_shrunk_to_one_pixel_across(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 255, (100, 2, 99), np.uint8)
+    np.save(tmp_path / "images.npy", images)
+    settings = PrepareSettings()
+    dataset = prepare_dataset(str(tmp_path / "images.npy"), home=tmp_path, data_folder=tmp_path, settings=settings)
+    small = sample_of(dataset, tmp_path, "range")
+    assert small.dataset.record.shape == (1, 24)
+    first = dataset.rows("train")[0, :, :4].mean() / 255
+    assert np.isclose(small.rows("train")[:, 0], first, atol=1e-5).any()
+
+
+def test_a_share_has_its_own_interval() -> None:
+    few, most = np.arange(100) < 2, np.arange(100) < 98
+    assert share_in_words(few) == "2.0% (0.6% to 7.0%)"
+    assert share_in_words(most) == "98.0% (93.0% to 99.4%)"
+
+
+@pytest.mark.parametrize(("dtype", "highest", "said"), [("uint8", 255, "10^154 "), ("uint16", 65535, "10^308 ")])
+def test_as_many_images_are_stated_as_the_rows_have_levels(dtype: str, highest: int, said: str) -> None:
+    stated = Input(kind="image", shape=(8, 8), stored_dtype=dtype, minimum=0, maximum=highest)
+    assert said in images_there_are(stated)
+    assert f"{highest + 1:,} levels a pixel" in images_there_are(stated)
+    assert "levels" not in images_there_are(stated.model_copy(update={"stored_dtype": "float32"}))
 
 
 def test_a_filter_spreads_over_as_many_inputs_as_hold_it() -> None:

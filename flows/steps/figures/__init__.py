@@ -8,6 +8,7 @@ look ── rows as tiles ──> tiles ── panels on a canvas ──> sheet 
 from flows.steps.figures.curves import Curve, Panel, Point, curve_figure
 from flows.steps.figures.filters import filter_figure, filters_by_level_figure, weight_map_figure
 from flows.steps.figures.generation import generation_figure
+from flows.steps.figures.lettering import legible
 from flows.steps.figures.look import Look
 from flows.steps.figures.manifold_map import map_figure
 from flows.steps.figures.neighbours import Neighbours, neighbour_figure
@@ -25,6 +26,7 @@ __all__ = [
     "filter_figure",
     "filters_by_level_figure",
     "generation_figure",
+    "legible",
     "map_figure",
     "neighbour_figure",
     "reconstruction_figure",

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from matplotlib.figure import Figure
 
+from flows.steps.figures.lettering import legible
 from flows.steps.figures.png import DPI, as_png
 from flows.steps.figures.sheet import draw_sheet
 from flows.steps.figures.tiles import Tiles
@@ -66,7 +67,7 @@ def weight_map_figure(weights: Float[np.ndarray, "units features"], names: Seque
     bound = float(np.abs(weights).max()) or 1.0
     drawn = axis.imshow(weights.T, aspect="auto", cmap="RdBu_r", vmin=-bound, vmax=bound, interpolation="none")
     if features <= _NAMED_COLUMNS:
-        axis.set_yticks(range(features), [name[:20] for name in names], fontsize=6)
+        axis.set_yticks(range(features), [legible(name, 20) for name in names], fontsize=6, parse_math=False)
     else:
         axis.set_ylabel("feature", fontsize=7)
     axis.set_xlabel("unit, by the size of its weights", fontsize=7)

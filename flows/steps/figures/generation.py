@@ -16,14 +16,16 @@ def generation_figure(
     decoded: UInt8[ndarray, "rows ..."],
     samples: UInt8[ndarray, "rows ..."],
     what: str,
+    drawn: str,
 ) -> bytes:
     """Three panels side by side, as a PNG.
 
     Args:
         noise: tiles of uniformly random inputs.
         decoded: tiles of uniformly random codes, decoded.
-        samples: tiles of codes drawn from the fitted density, decoded.
+        samples: tiles of new rows.
         what: an input is made of, such as `pixels`.
+        drawn: how the samples were drawn, such as `from the fitted density`.
     """
     strips = noise.shape[1] == 1
     panels = [
@@ -31,6 +33,6 @@ def generation_figure(
         for title, rows in ((f"random {what}", noise), ("random codes, decoded", decoded), ("samples", samples))
     ]
     return draw_sheet(
-        f"Random {what}, random codes, and samples of the fitted density (n = {len(noise)} each)",
+        f"Random {what}, random codes, and samples {drawn} (n = {len(noise)} each)",
         [panels[:2], panels[2:]] if strips else [panels],
     )

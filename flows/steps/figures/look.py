@@ -52,9 +52,8 @@ class Look:
             return colours
         share = _over_white(share)
         factor = -(-max(rows.shape[1:3]) // _LARGEST_SIDE)
-        tiles: UInt8[np.ndarray, "rows height width *colour"] = np.rint(_shrunk(share, (factor, factor)) * 255).astype(
-            np.uint8
-        )
+        factors = min(factor, rows.shape[1]), min(factor, rows.shape[2])  # a thin image keeps one pixel
+        tiles: UInt8[np.ndarray, "rows height width *colour"] = np.rint(_shrunk(share, factors) * 255).astype(np.uint8)
         return tiles
 
 

@@ -8,6 +8,7 @@ from jaxtyping import Float32, Int64, UInt8
 from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
+from flows.steps.figures.lettering import legible
 from flows.steps.figures.png import DPI, as_png
 
 _LEGEND = 20
@@ -35,12 +36,14 @@ def map_figure(
     axis = figure.subplots()
     for label in [None] if labels is None else [int(label) for label in np.unique(labels)]:
         these = slice(None) if labels is None or label is None else labels == label
-        name = "" if label is None or label_names is None else label_names[label][:20]
+        name = "" if label is None or label_names is None else legible(label_names[label], 20)
         axis.scatter(points[these, 0], points[these, 1], s=7, color=_colour(label), alpha=0.6, linewidths=0, label=name)
     if thumbnails is not None:
         _sprinkle(axis, points, thumbnails, labels)
     if labels is not None and len(np.unique(labels)) <= _LEGEND:
-        axis.legend(fontsize=7, markerscale=2.5, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+        legend = axis.legend(fontsize=7, markerscale=2.5, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+        for text in legend.get_texts():
+            text.set_parse_math(False)
     axis.set_title(title, loc="left", fontsize=8.5, weight="bold", wrap=True)
     axis.tick_params(labelsize=6)
     return as_png(figure)

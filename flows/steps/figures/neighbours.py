@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int64, UInt8
 
+from flows.steps.figures.lettering import legible
 from flows.steps.figures.sheet import draw_sheet
 from flows.steps.figures.tiles import Tiles
 
@@ -73,7 +74,7 @@ def _panel(
 
 def _captions(names: list[str] | None, rows: Int64[np.ndarray, " n"]) -> tuple[str, ...]:
     # A long label would run into its neighbour's.
-    return () if names is None else tuple(names[int(row)][:8] for row in rows)
+    return () if names is None else tuple(legible(names[int(row)], 8) for row in rows)
 
 
 def _strips(query: Tiles, sides: list[Tiles], number: int) -> list[list[Tiles]]:

@@ -16,19 +16,21 @@ def reconstruction_figure(
     reconstructions: UInt8[ndarray, "batch ..."],
     samples: UInt8[ndarray, "samples ..."],
     split: str,
+    drawn: str,
 ) -> bytes:
     """Originals, their reconstructions and new samples, one above the other, as a PNG.
 
     Args:
         originals: tiles, as `Look.tiles` gives them.
         reconstructions: of the originals, in the same order.
-        samples: of the fitted density, decoded.
+        samples: new rows.
         split: that the originals are from.
+        drawn: how the samples were drawn, such as `from the fitted density`.
     """
     panels = [
         [Tiles(f"originals ({split} rows)", originals, _COLUMNS)],
         [Tiles("their reconstructions g(h(x))", reconstructions, _COLUMNS)],
-        [Tiles("new samples: codes from the fitted density, decoded", samples, _COLUMNS)],
+        [Tiles(f"new samples, {drawn}", samples, _COLUMNS)],
     ]
     if originals.shape[1] == 1:  # strips are wide: side by side, one row a line
         rows = [Tiles(panel.title, panel.images, 1) for (panel,) in panels]

@@ -34,7 +34,7 @@ def draw_sheet(title: str, rows: Sequence[Sequence[Tiles]]) -> bytes:
     figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
 
     def write(text: str, across: float, down: float, points: float, **style: Any) -> None:
-        figure.text(across / width, 1 - down / height, text, fontsize=points, va="center", **style)
+        figure.text(across / width, 1 - down / height, text, fontsize=points, va="center", parse_math=False, **style)
 
     for line, text in enumerate(head):
         write(text, _MARGIN, _MARGIN + _LINE * (line + 0.3), _TITLE_POINTS, weight="bold")

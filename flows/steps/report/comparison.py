@@ -69,23 +69,32 @@ def measure_layers(sample: Sample, layers: Mapping[str, Path], scaling: str, hom
     return finished(home, state_key("measured", made_from), make)[0]
 
 
-def errors_by_depth(release: ReleaseData, dataset: Dataset, home: Path) -> tuple[list[Point], int] | None:
-    """What a linear probe gets wrong on the inputs (depth 0) and on each layer's code, and on how many test rows.
+def errors_by_depth(release: ReleaseData, dataset: Dataset, home: Path) -> tuple[list[Point], dict[Split, int]] | None:
+    """What a linear probe gets wrong on the inputs (depth 0) and on each layer's code, and how many rows it used.
 
-    Every error is a share of the test rows with its 95 % interval. None where there are not at least two labels.
+    The same rows at all depths; every error is a share of the test rows with its 95 % interval. None where there are
+    not at least two labels.
     """
     if not _has_labels(dataset):
         return None
+    layers = release.manifest.code.layers
+    widest = max(math.prod(release.manifest.input.shape), *(layer.width for layer in layers))
+    rows = {split: min(dataset.record.rows[split], rows_probed(split, widest)) for split in SPLITS}
 
     def make(folder: Path) -> None:
-        depths = range(len(release.manifest.code.layers) + 1)
-        (folder / "depths.json").write_text(json.dumps([_probe_at(release, dataset, depth) for depth in depths]))
+        depths = range(len(layers) + 1)
+        (folder / "depths.json").write_text(json.dumps([_probe_at(release, dataset, rows, d) for d in depths]))
 
-    made_from = {"space": release.manifest.space_id, "data": dataset.record.fingerprint, "rows": PROBED}
+    made_from = {"space": release.manifest.space_id, "data": dataset.record.fingerprint, "rows": rows}
     folder = finished(home, state_key("depths", made_from), make)[0]
     found = json.loads((folder / "depths.json").read_text())
     points = [Point(float(depth), *values) for depth, values in enumerate(found)]
-    return points, min(PROBED["test"], dataset.record.rows["test"])
+    return points, rows
+
+
+def rows_probed(split: Split, widest: int) -> int:
+    """How many rows of a split a probe uses at most, if its widest codes have so many units."""
+    return min(PROBED[split], max(100, _MOST_ENTRIES // widest))
 
 
 def mean_point(values: Float[np.ndarray, " rows"]) -> tuple[float, float, float]:
@@ -110,13 +119,13 @@ def _with(value: float, interval: Interval | None) -> tuple[float, float, float]
     return (value, value, value) if interval is None else (value, interval.low, interval.high)
 
 
-def _probe_at(release: ReleaseData, dataset: Dataset, depth: int) -> tuple[float, float, float]:
+def _probe_at(
+    release: ReleaseData, dataset: Dataset, most: Mapping[Split, int], depth: int
+) -> tuple[float, float, float]:
     """Depth 0 is the input itself."""
-    layers = release.manifest.code.layers
-    width = layers[depth - 1].width if depth else math.prod(release.manifest.input.shape)
     sides = []
     for split in SPLITS:
-        chosen = sample_indices(dataset, split, _SEED, min(PROBED[split], max(100, _MOST_ENTRIES // width)))
+        chosen = sample_indices(dataset, split, _SEED, most[split])
         rows, labels = dataset.rows(split)[chosen].astype(np.float32), dataset.labels(split)
         codes = release.runtime.encode(rows, depth) if depth else rows.reshape(len(rows), -1)
         assert labels is not None  # noqa: S101 - the caller saw to it

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from flows.steps.datasets import Dataset
+from flows.steps.datasets import Dataset, Split
 from flows.steps.figures import Curve, Panel, Point, curve_figure, filters_by_level_figure, spectrum_figure
 from flows.steps.report.choosing import two_that_grow_most
 from flows.steps.report.comparison import MASKED, PROBED, SPECTRUM_ROWS, errors_by_depth, measure_layers
@@ -146,10 +146,11 @@ def _errors(sample: Sample, errors: Mapping[str, Mapping[str, list[float]]], pro
     )
 
 
-def _depth(release: ReleaseData, found: tuple[list[Point], int] | None) -> Entry:
+def _depth(release: ReleaseData, found: tuple[list[Point], dict[Split, int]] | None) -> Entry:
     if found is None:
         return Skipped(DEPTH, "The data have not two labels, so that no probe can be fitted to the layers' codes.")
-    points, n = found
+    points, rows = found
+    n = rows["test"]
     widths = [layer.width for layer in release.manifest.code.layers]
     what = release.what
     names = [what, *(f"layer {depth}\n({width})" for depth, width in enumerate(widths, start=1))]
@@ -168,7 +169,7 @@ def _depth(release: ReleaseData, found: tuple[list[Point], int] | None) -> Entry
         f"Error of a linear probe on {what} and on the codes of {len(widths)} layers.",
         f"What a linear probe reads of the labels from the {what}, and from the code of each layer of this release. "
         "Layers get narrower: a code of a few units that loses little against thousands of inputs has kept "
-        f"what matters. The probe is a logistic regression on at most {PROBED['train']:,} training rows. "
+        f"what matters. The probe is a logistic regression on {rows['train']:,} training rows, the same at all depths. "
         f"(Split: test, n = {n:,}.)",
         "Vincent et al. 2010, error by number of layers",
     )

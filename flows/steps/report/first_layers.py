@@ -71,14 +71,18 @@ def sample_of(dataset: Dataset, home: Path, scaling: str) -> Sample:
     """
     record = dataset.record
     shrunk = -(-max(record.shape[:2]) // _LARGEST_SIDE) if record.kind == "image" else 1
-    shape = (record.shape[0] // shrunk, record.shape[1] // shrunk, *record.shape[2:]) if shrunk > 1 else record.shape
+    # A thin image keeps one pixel.
+    down, across = (min(shrunk, side) for side in record.shape[:2]) if record.kind == "image" else (1, 1)
+    shape = record.shape
+    if shrunk > 1:
+        shape = (shape[0] // down, shape[1] // across, *shape[2:])
     small = replace(dataset, record=record.model_copy(update={"shape": shape}))
     recipe = _recipe(scaling, 1, {})
 
     def make(folder: Path) -> None:
         preprocessing = preprocessing_of(small, recipe)
         for split, most in ROWS.items():
-            rows = _shrink(dataset.rows(split)[sample_indices(dataset, split, _SAMPLE_SEED, most)], shrunk)
+            rows = _shrink(dataset.rows(split)[sample_indices(dataset, split, _SAMPLE_SEED, most)], down, across)
             out = np.empty((len(rows), *preprocessing.scaled_shape), np.float32)
             scale_rows(preprocessing, rows, out)
             np.save(folder / f"{split}.npy", out, allow_pickle=False)
@@ -180,13 +184,13 @@ def _recipe(scaling: str, steps: int, differs: dict[str, object]) -> Recipe:
     )
 
 
-def _shrink(rows: np.ndarray, factor: int) -> np.ndarray:
-    """Means over squares of pixels; what is left over at the border is cut off."""
-    if factor == 1:
+def _shrink(rows: np.ndarray, down: int, across: int) -> np.ndarray:
+    """Means over blocks of pixels, so many down and across; what is left over at the border is cut off."""
+    if down == across == 1:
         return rows
-    down, across = rows.shape[1] // factor, rows.shape[2] // factor
-    cut = rows[:, : down * factor, : across * factor]
-    means: np.ndarray = cut.reshape(len(rows), down, factor, across, factor, *rows.shape[3:]).mean(
+    high, wide = rows.shape[1] // down, rows.shape[2] // across
+    cut = rows[:, : high * down, : wide * across]
+    means: np.ndarray = cut.reshape(len(rows), high, down, wide, across, *rows.shape[3:]).mean(
         axis=(2, 4), dtype=np.float32
     )
     return means

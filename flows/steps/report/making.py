@@ -15,14 +15,17 @@ from flows.steps.report.page import render_page
 from flows.steps.report.picture import Entry, Picture, Skipped
 from flows.steps.report.release_data import ReleaseData
 from flows.steps.report.release_pictures import release_pictures
-from models.errors import TrainingDivergedError
-from service.release.atomic import remove_folder, replace_folder
+from models.errors import ShapeError, TrainingDivergedError
+from service.release.atomic import replace_folder
 from service.release.home import Home
 from service.release.integrity import verify_release
 from service.release.manifest import Manifest
 from service.release.store import ReleaseStore
 
 PAGE = "report.html"
+_PICTURES = ("reconstructions", "filters", "map", "neighbours", "lines", "generation")
+_PICTURES += ("filters-by-level", "errors-by-level", "errors-by-depth", "spectra")
+_WRITTEN = {PAGE, *(f"{name}.png" for name in _PICTURES)}
 
 
 def make_report(home: Home, version: str, output: Path, *, compare: bool, on_progress: Progress) -> list[Entry]:
@@ -78,15 +81,18 @@ def compared_entries(
         yield from comparison_pictures(ReleaseData.load(folder, manifest), dataset, home.root, on_progress)
     except TrainingDivergedError as error:
         yield from (Skipped(heading, f"Left out: its training did not converge ({error}).") for heading in HEADINGS)
+    except ShapeError as error:
+        yield from (Skipped(heading, f"Left out: the rows do not fit it ({error}).") for heading in HEADINGS)
 
 
 def _refuse_what_is_no_report(output: Path) -> None:
     """A folder of somebody's own is never replaced."""
     if not output.exists():
         return
-    held = [path.name for path in output.iterdir()] if output.is_dir() else [output.name]
-    if held and not (PAGE in held and all(name == PAGE or name.endswith(".png") for name in held)):
-        raise ReportError(f"{output}: holds {sorted(held)[0]!r}, expected a new folder, or one with an earlier report")
+    held = {path.name for path in output.iterdir()} if output.is_dir() else {output.name}
+    foreign = sorted(held - _WRITTEN if PAGE in held else held)
+    if foreign:
+        raise ReportError(f"{output}: holds {foreign[0]!r}, expected a new folder, or one with an earlier report")
 
 
 def _write(output: Path, page: str, entries: Sequence[Entry]) -> None:
@@ -98,8 +104,14 @@ def _write(output: Path, page: str, entries: Sequence[Entry]) -> None:
             if isinstance(entry, Picture):
                 (draft / f"{entry.name}.png").write_bytes(entry.png)
         if output.exists():
-            remove_folder(output, aside=old)
-        replace_folder(draft, output)
+            output.rename(old)
+        try:
+            replace_folder(draft, output)
+        except OSError:
+            if old.exists() and not output.exists():
+                old.rename(output)
+            raise
+        shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
         raise ReportError(f"{output}: the report cannot be written: {error}") from error
     finally:

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Bool
 
 from flows.steps.figures import (
     filter_figure,
     generation_figure,
+    legible,
     map_figure,
     neighbour_figure,
     reconstruction_figure,
@@ -20,8 +22,9 @@ from flows.steps.figures import (
 from flows.steps.report.choosing import nearest, neighbours_of, one_of_each_label, pairs_of_rows
 from flows.steps.report.picture import Entry, Picture, Skipped
 from flows.steps.report.release_data import ReleaseData
-from service.release.manifest import Manifest
-from service.sampling import default_plan, draw, run
+from models.measures.intervals import share_interval
+from service.release.manifest import Input, Manifest
+from service.sampling import Plan, default_plan, draw, run
 
 _FILTERS, _HEAT_UNITS = 128, 40
 _QUERIES, _NEIGHBOURS = 10, 5
@@ -57,14 +60,15 @@ def _reconstructions(release: ReleaseData) -> Picture:
     originals = np.load(release.folder / "golden" / "x.npy")
     rebuilt = release.runtime.reconstruct(originals)
     samples = _samples(release, len(originals))
-    png = reconstruction_figure(release.tiles(originals), release.tiles(rebuilt), release.tiles(samples), "test")
+    drawn = how_drawn(_plan(release, len(originals)))
+    png = reconstruction_figure(release.tiles(originals), release.tiles(rebuilt), release.tiles(samples), "test", drawn)
     size = release.manifest.code.size
     features = math.prod(release.manifest.input.shape)
     return Picture(
         "reconstructions",
         "Reconstructions",
         png,
-        f"{len(originals)} test rows, below them their reconstructions, below these as many new samples.",
+        f"{len(originals)} test rows, below them their reconstructions, below these as many new samples, {drawn}.",
         f"{len(originals)} test rows, which were not learned from, go through {size} numbers each and come back as "
         f"{features:,}. What is lost there is what the code does not keep. (Split: test, n = {len(originals)}.)",
         "Hinton & Salakhutdinov 2006, figure 2",
@@ -138,19 +142,21 @@ def _neighbours(release: ReleaseData) -> Picture:
     if release.labels is not None:
         everyone = np.arange(rows)
         right = {
-            space: float(np.mean(release.labels[nearest(points, everyone, 1)[:, 0]] == release.labels))
+            space: share_in_words(release.labels[nearest(points, everyone, 1)[:, 0]] == release.labels)
             for space, points in (("inputs", inputs), ("code", release.codes))
         }
         caption += (
-            f"Over all {rows:,} rows the nearest other row has the same label for {right['inputs']:.1%} in "
-            f"{release.what} and {right['code']:.1%} in the code (± {_reach(max(right.values()), rows):.1%}). "
+            f"Over all {rows:,} rows the nearest other row has the same label for {right['inputs']} in "
+            f"{release.what} and {right['code']} in the code (95 % intervals). "
         )
+    # More labels than places: one each of some.
+    each = "each of another label" if names and len(set(names)) > len(query) else "one of each label"
     return Picture(
         "neighbours",
         f"Neighbours in {release.what} beside neighbours in the code",
         neighbour_figure(release.tiles(release.rows), names, found, release.what, "training"),
         f"{len(query)} rows, each with its {k} nearest rows in {release.what} and in the code.",
-        f"{caption}Queries are drawn by seed{', one of each label' if names else ''}. (Split: training, n = {rows:,}.)",
+        f"{caption}Queries are drawn by seed{f', {each}' if names else ''}. (Split: training, n = {rows:,}.)",
         "Hinton & Salakhutdinov 2006, nearest neighbours in a 30-unit code",
     )
 
@@ -164,7 +170,9 @@ def _lines(release: ReleaseData) -> Picture:
         decoded.append(
             release.tiles(release.runtime.decode(_between(release.codes[first], release.codes[last], share)))
         )
-        titles.append(f"pair {number}" if names is None else f"{names[first][:20]} to {names[last][:20]}")
+        titles.append(
+            f"pair {number}" if names is None else f"{legible(names[first], 20)} to {legible(names[last], 20)}"
+        )
     return Picture(
         "lines",
         f"A straight line in {release.what}, and in the code",
@@ -179,11 +187,10 @@ def _lines(release: ReleaseData) -> Picture:
 
 def _generation(release: ReleaseData) -> Picture:
     manifest, generator = release.manifest, np.random.default_rng(release.manifest.seed)
-    shape, levels = manifest.input.shape, 256
+    shape = manifest.input.shape
     if release.look.is_image:
         low, high = np.array(manifest.input.minimum), np.array(manifest.input.maximum)
-        count = math.prod(shape) * math.log10(levels)
-        many = f"There are 10^{count:,.0f} such images of {levels} levels a {'pixel' if len(shape) == 2 else 'colour'}"
+        many = images_there_are(manifest.input)
     else:
         low, high = release.rows.min(0), release.rows.max(0)
         many = f"Of the box that {shape[0]} features span, the rows fill next to nothing"
@@ -191,20 +198,35 @@ def _generation(release: ReleaseData) -> Picture:
     box = np.array(manifest.latent.minimum), np.array(manifest.latent.maximum)
     codes = generator.uniform(*box, (_NEW, manifest.code.size)).astype(np.float32)
     decoded, samples = release.runtime.decode(codes), _samples(release, _NEW)
+    drawn = how_drawn(_plan(release, _NEW))
     return Picture(
         "generation",
         f"Random {release.what}, random codes, samples",
-        generation_figure(release.tiles(noise), release.tiles(decoded), release.tiles(samples), release.what),
-        f"{_NEW} rows of random {release.what}, {_NEW} random codes decoded, and {_NEW} samples.",
+        generation_figure(release.tiles(noise), release.tiles(decoded), release.tiles(samples), release.what, drawn),
+        f"{_NEW} rows of random {release.what}, {_NEW} random codes decoded, and {_NEW} samples, {drawn}.",
         f"{many}: a random one is noise. Random codes, uniform within the training codes' range, are nearer to the "
-        "data and still miss it: an autoencoder has no prior. Codes from the density that was fitted to the training "
-        f"codes give samples. (n = {_NEW} each, seed {manifest.seed}.)",
+        f"data and still miss it: an autoencoder has no prior. Samples are drawn {drawn}. "
+        f"(n = {_NEW} each, seed {manifest.seed}.)",
         "Lee 2017 (All about autoencoders), the manifold hypothesis; Ghosh et al. 2020",
     )
 
 
 def _samples(release: ReleaseData, count: int) -> np.ndarray:
-    return run(release.runtime, draw(release.runtime, default_plan(release.manifest, count, release.manifest.seed))).x
+    return run(release.runtime, draw(release.runtime, _plan(release, count))).x
+
+
+def _plan(release: ReleaseData, count: int) -> Plan:
+    return default_plan(release.manifest, count, release.manifest.seed)
+
+
+def how_drawn(plan: Plan) -> str:
+    """How samples are drawn, to be read behind `samples`."""
+    steps = f"by {plan.steps} step{'' if plan.steps == 1 else 's'} of"
+    return {
+        "density": "from the density fitted to the training codes",
+        "walkback": f"{steps} walkback from training rows",
+        "jacobian_walk": f"{steps} the Jacobian walk from training rows",
+    }[plan.method]
 
 
 def _between(first: np.ndarray, last: np.ndarray, share: np.ndarray) -> np.ndarray:
@@ -213,5 +235,17 @@ def _between(first: np.ndarray, last: np.ndarray, share: np.ndarray) -> np.ndarr
     return line
 
 
-def _reach(share: float, rows: int) -> float:
-    return 1.96 * math.sqrt(share * (1 - share) / rows)
+def images_there_are(stated: Input) -> str:
+    """How many different images of this shape and number type there are, in words."""
+    if not stated.stored_dtype.startswith("uint"):
+        return f"An image is a point in {math.prod(stated.shape):,} dimensions, and the rows fill next to nothing of it"
+    levels = round(stated.maximum - stated.minimum) + 1
+    count = math.prod(stated.shape) * math.log10(levels)
+    each = "pixel" if len(stated.shape) == 2 else "channel of a pixel"
+    return f"There are 10^{count:,.0f} such images of {levels:,} levels a {each}"
+
+
+def share_in_words(hits: Bool[np.ndarray, " rows"]) -> str:
+    """The share of rows with a hit, and its 95 % interval."""
+    found = share_interval(int(hits.sum()), len(hits))
+    return "" if found is None else f"{hits.mean():.1%} ({found.low:.1%} to {found.high:.1%})"

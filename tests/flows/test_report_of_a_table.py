@@ -1,0 +1,144 @@
+"""The report of a small contractive release of a table whose names are no plain words."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from flows.steps.datasets import Dataset, PrepareSettings, prepare_dataset
+from flows.steps.errors import ReportError
+from flows.steps.figures import Look
+from flows.steps.publishing import export_step, publish_step
+from flows.steps.release_contents import Lineage
+from flows.steps.report import comparison, making
+from flows.steps.report.making import make_report
+from flows.steps.report.release_data import ReleaseData
+from flows.steps.training import fine_tune_step, pretrain_step, scale_dataset
+from models.recipe import parse_recipe
+from service.release.home import Home
+from service.release.manifest import Manifest
+from service.release.store import ReleaseStore
+
+_RECIPE = {
+    "name": "table",
+    "kind": "cae",
+    "layers": [4, 2],
+    "activation": "sigmoid",
+    "code_activation": "sigmoid",
+    "output_activation": "linear",
+    "loss": "squared_error",
+    "scaling": "standard",
+    "contraction": {"kind": "analytic", "weight": 0.1},
+    "pretraining": {"epochs": 1, "minimum_steps": 0},
+    "fine_tuning": {"epochs": 1, "minimum_steps": 0},
+}
+# matplotlib would read the first as mathematics, and its font has none of the second's letters.
+_COLUMNS = (r"$\x$", "高さ", "c", "d", "e", "f")
+_LABELS = (r"$\kind$", "種")
+
+
+@dataclass(frozen=True)
+class Release:
+    home: Home
+    dataset: Dataset
+    folder: Path
+    manifest: Manifest
+
+
+@pytest.fixture(scope="module")
+def release(tmp_path_factory: pytest.TempPathFactory) -> Release:
+    folder = tmp_path_factory.mktemp("table")
+    generator, home, recipe = np.random.default_rng(0), Home(folder / "home"), parse_recipe(_RECIPE)
+    rows = generator.normal(size=(200, 2)) @ generator.normal(size=(2, 6)) * [1, 10, 100, 1, 1, 1]
+    lines = [",".join(map(str, row)) + f",{_LABELS[int(row[0] > 0)]}" for row in rows]
+    (folder / "table.csv").write_text("\n".join([",".join([*_COLUMNS, "label"]), *lines]), "utf-8")
+    settings = PrepareSettings(label_column="label")
+    dataset = prepare_dataset(str(folder / "table.csv"), home=home.root, data_folder=folder, settings=settings)
+    scaled = scale_dataset(dataset, recipe, home.root)
+    layers: list[Path] = []
+    for index in range(2):
+        layers.append(pretrain_step(dataset, recipe, index, layers[-1] if layers else scaled, home.root)[0])
+    stack = fine_tune_step(dataset, recipe, scaled, layers, home.root)[0]
+    exported = export_step(dataset, recipe, stack, home.root)
+    manifest = publish_step(dataset, recipe, exported, home, lambda _: Lineage("first", "2026-01-01", None, None))
+    return Release(home, dataset, ReleaseStore(home).folder("first"), manifest)
+
+
+def silent(step: str, done: int, total: int, note: str) -> None:
+    pass
+
+
+def report(release: Release, output: Path) -> None:
+    make_report(release.home, "first", output, compare=False, on_progress=silent)
+
+
+def test_samples_are_called_what_they_are(release: Release) -> None:
+    sampling = release.manifest.sampling
+    assert sampling is not None
+    assert sampling.default == "jacobian_walk"
+    captions = json.loads((release.folder / "figures" / "captions.json").read_text("utf-8"))
+    words = json.dumps(captions)
+    assert words.count(f"by {sampling.steps} steps of the Jacobian walk from training rows") >= 2
+    assert "density" not in words
+
+
+def test_an_earlier_report_is_replaced_and_pictures_of_ones_own_are_not(release: Release, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    report(release, output)
+    (output / "report.html").write_text("old")
+    report(release, output)
+    assert (output / "report.html").read_text("utf-8") != "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    (output / "holiday.png").write_bytes(b"mine")
+    with pytest.raises(ReportError, match=r"holiday\.png"):
+        report(release, output)
+    assert (output / "holiday.png").read_bytes() == b"mine"
+
+
+def test_a_report_that_cannot_be_put_in_place_leaves_the_earlier_one(
+    release: Release, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = tmp_path / "out"
+    output.mkdir()
+    (output / "report.html").write_text("earlier")
+
+    def full(staging: Path, final: Path) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(making, "replace_folder", full)
+    with pytest.raises(ReportError, match="no space left"):
+        report(release, output)
+    assert (output / "report.html").read_text() == "earlier"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_all_depths_are_probed_on_the_rows_that_are_stated(
+    release: Release, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The table is wider than the layers: 100 rows of it are as many entries as 150 codes of the first.
+    monkeypatch.setattr(comparison, "_MOST_ENTRIES", 600)
+    opened = ReleaseData.load(release.folder, release.manifest)
+    found = comparison.errors_by_depth(opened, release.dataset, tmp_path)
+    assert found is not None
+    points, rows = found
+    stated = release.dataset.record.rows
+    assert rows == {split: min(100, stated[split]) for split in comparison.SPLITS}
+    assert len(points) == 3
+    sides = []
+    for split in comparison.SPLITS:
+        chosen = comparison.sample_indices(release.dataset, split, 0, rows[split])
+        labels = release.dataset.labels(split)
+        assert labels is not None
+        codes = opened.runtime.encode(release.dataset.rows(split)[chosen].astype(np.float32), 1)
+        sides.append((codes, labels[chosen]))
+    assert (points[1].mean, points[1].low, points[1].high) == comparison.probe_error(*sides)
+
+
+def test_rows_are_strips_of_their_features(release: Release) -> None:
+    opened = ReleaseData.load(release.folder, release.manifest)
+    assert opened.tiles(opened.rows).shape == (len(opened.rows), 1, 6, 3)
+    assert (Look.of_vectors(opened.rows).tiles(opened.rows) == opened.tiles(opened.rows)).all()
