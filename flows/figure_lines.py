@@ -1,4 +1,4 @@
-"""How a person reads a figure: value, interval, unit, split and rows on one line."""
+"""How a person reads a figure: value, interval, unit, split, rows and method on one line."""
 
 from __future__ import annotations
 
@@ -11,19 +11,31 @@ _SHOWN_POINTS = 8
 
 def metric_value(metric: Metric) -> str:
     """The value, and its interval where it has one: `0.9215 [0.9089, 0.9325]`."""
-    if metric.interval is None:
-        return f"{metric.value:.4g}"
-    low, high = metric.interval
-    return f"{metric.value:.4g} [{low:.4g}, {high:.4g}]"
+    ends = "" if metric.interval is None else f" [{metric.interval[0]:.4g}, {metric.interval[1]:.4g}]"
+    return f"{metric.value:.4g}{ends}"
 
 
 def metric_line(metric: Metric) -> str:
     """All but the name."""
-    return f"{metric_value(metric)} {metric.unit} ({metric.split}, n={metric.rows})"
+    return f"{metric_value(metric)} {metric.unit} ({_basis(metric)})"
 
 
 def curve_line(curve: Curve) -> str:
-    """Some of a curve's points, evenly spread, with their unit, split and rows."""
+    """Some of a curve's points, evenly spread, each with its interval, and their unit, split, rows and method."""
     chosen = np.unique(np.linspace(0, len(curve.at) - 1, _SHOWN_POINTS).round().astype(int))
-    points = ", ".join(f"{curve.values[point]:.3g} at {curve.at[point]:.3g}" for point in chosen)
-    return f"by {curve.at_name}: {points}; {curve.unit} ({curve.split}, n={curve.rows})"
+    points = ", ".join(f"{_point(curve, int(point))} at {curve.at[point]:.3g}" for point in chosen)
+    return f"by {curve.at_name}: {points}; {curve.unit} ({_basis(curve)})"
+
+
+def _point(curve: Curve, point: int) -> str:
+    ends = ""
+    if curve.low is not None and curve.high is not None:
+        ends = f" [{curve.low[point]:.3g}, {curve.high[point]:.3g}]"
+    return f"{curve.values[point]:.3g}{ends}"
+
+
+def _basis(figure: Metric | Curve) -> str:
+    """What it rests on: `test, n=2000, 95 % interval; Wilson`."""
+    sure = "" if figure.confidence is None else f", {100 * figure.confidence:g} % interval"
+    how = "" if figure.method is None else f"; {figure.method}"
+    return f"{figure.split}, n={figure.rows}{sure}{how}"

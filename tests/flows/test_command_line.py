@@ -11,10 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from flows.command_line import app
 from flows.steps.datasets import Dataset, open_dataset
 from service.release.channels import Channels
 from service.release.home import Home
+from service.release.manifest import Curve, Metric
 from service.release.store import ReleaseStore
 from tests.conftest import SMALL, Manifold, environment
 
@@ -71,8 +74,19 @@ def test_a_releases_figures_are_shown_with_their_intervals_and_curves(manifold: 
     (error,) = (metric for metric in manifest.metrics if metric.name == "squared_error")
     assert error.interval is not None
     assert f"{error.value:.4g} [{error.interval[0]:.4g}, {error.interval[1]:.4g}]" in shown
-    names = [metric.name for metric in manifest.metrics] + [curve.name for curve in manifest.curves]
-    assert [name for name in names if name not in shown] == []
+    # The table breaks lines where it likes.
+    unbroken = "".join(shown.split())
+    figures: list[Metric | Curve] = [*manifest.metrics, *manifest.curves]
+    for figure in figures:
+        assert figure.method
+        assert figure.name in shown
+        assert "".join(figure.method.split()) in unbroken, figure.name
+    for curve in manifest.curves:
+        assert curve.low is not None
+        assert curve.high is not None
+        for point in (0, -1):
+            ends = f"{curve.values[point]:.3g}[{curve.low[point]:.3g},{curve.high[point]:.3g}]at{curve.at[point]:.3g}"
+            assert ends in unbroken
 
 
 def test_a_source_that_is_not_there_is_named(manifold: Manifold, tmp_path: Path) -> None:
@@ -220,3 +234,8 @@ def test_a_loss_that_diverges_is_one_plain_line_and_publishes_nothing(
     assert re.search(r"error: layer 0: .* at step \d+ of \d+ in epoch \d+, with a learning rate of 10", result.stderr)
     assert "Traceback" not in result.stderr
     assert ReleaseStore(Home(home)).versions() == []
+
+
+def test_generate_says_which_figures_it_prints_and_where_those_of_each_row_are() -> None:
+    said = " ".join(CliRunner().invoke(app, ["generate", "--help"], env={"COLUMNS": "200"}).output.split())
+    assert all(part in said for part in ("the medians", "/v1/sample", "a .png comes without any")), said

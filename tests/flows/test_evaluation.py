@@ -17,10 +17,12 @@ from flows.steps.datasets.record import SPLITS
 from flows.steps.evaluation import Subject, evaluate, measured
 from flows.steps.evaluation.labels import label_metrics
 from flows.steps.evaluation.reconstruction import reconstruction_metrics
+from flows.steps.latent import squared_errors
 from flows.steps.onnx_export import export_networks
 from flows.steps.publishing import error_scale
 from flows.steps.release_contents import Lineage, complete_release
 from flows.steps.training import preprocessing_of
+from models.errors import ShapeError
 from models.recipe import Recipe, parse_recipe
 from models.stack import build_stack
 from service.release.manifest import Curve, Metric
@@ -159,6 +161,18 @@ def test_a_table_without_labels_is_measured_without_them_each_column_in_its_own_
     assert isinstance(ratio, Curve)
     # Two draws of four independent columns of deviation 1 are 2 Γ(5/2) / Γ(2) apart: no column's unit weighs more.
     assert ratio.at[-1] / 2 == pytest.approx(2.659, rel=0.07)
+    assert ratio.at[-1] / 2 / ratio.at[0] == pytest.approx(64)
+
+
+@pytest.mark.parametrize(("scale", "expected"), [((2.0,), 1.0), ((1.0, 2.0, 4.0, 8.0), 1.328125)])
+def test_an_error_is_counted_in_the_manifests_unit_one_or_one_a_feature(
+    scale: tuple[float, ...], expected: float
+) -> None:
+    rows = np.zeros((3, 2, 2), np.float32)
+    rebuilt = rows + 1
+    assert squared_errors(rows, rebuilt, scale).tolist() == 3 * [expected]
+    with pytest.raises(ShapeError, match="equal shapes"):
+        squared_errors(rows, rebuilt[:1], scale)
 
 
 def test_rows_without_a_label_are_no_label_of_their_own(subject: Subject, digits: Dataset, tmp_path: Path) -> None:

@@ -18,10 +18,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from flows.figure_lines import curve_line, metric_value
 from flows.steps.figures import Look
 from service.release.channels import Channels
 from service.release.home import Home
 from service.release.integrity import verify_release
+from service.release.manifest import Curve, Metric
 from service.release.store import ReleaseStore
 from service.runtime import Runtime
 from tests.conftest import SMALL, Manifold, environment
@@ -157,6 +159,27 @@ def test_the_page_holds_all_its_pictures_and_asks_nobody_for_anything(reported: 
     assert champion(reported.home).name in page.text
 
 
+def test_the_page_gives_each_figure_and_each_point_of_a_curve_its_interval_and_says_how_they_were_found(
+    reported: Reported,
+) -> None:
+    page, manifest = Page(reported.folder / "report.html"), verify_release(champion(reported.home))
+    text = " ".join(page.text.split())
+    assert manifest.curves
+    figures: list[Metric | Curve] = [*manifest.metrics, *manifest.curves]
+    for figure in figures:
+        assert figure.method
+        sure = "" if figure.confidence is None else "95 % interval; "
+        assert f"{sure}{figure.method}" in text, figure.name
+    for metric in manifest.metrics:
+        assert f"{metric_value(metric)} {metric.unit} {metric.split} {metric.rows:,}" in text, metric.name
+    for curve in manifest.curves:
+        assert curve.low is not None
+        assert curve.high is not None
+        assert f"{curve.unit}; {curve.split}, n = {curve.rows}" in text
+        points = zip(curve.at, curve.values, curve.low, curve.high, strict=True)
+        assert all(f"{at:.4g}{value:.4g} [{low:.4g}, {high:.4g}]" in text for at, value, low, high in points)
+
+
 def test_each_picture_can_be_read_at_a_glance(reported: Reported) -> None:
     for path in reported.folder.glob("*.png"):
         picture = pixels(path)
@@ -277,18 +300,49 @@ def test_vectors_are_drawn_as_strips_of_their_features(manifold: Manifold, tmp_p
 
 def test_the_flow_run_shows_the_pictures_of_its_release(trained_home: Path, prefect_api: str) -> None:
     folder = champion(trained_home)
-    run = verify_release(folder).flow_run
-    asked = {"artifacts": {"key": {"any_": ["pictures"]}, "flow_run_id": {"any_": [run]}}}
-    (artifact,) = httpx.post(f"{prefect_api}/artifacts/filter", json=asked).json()
-    assert artifact["type"] == "markdown"
-    assert len(artifact["data"]) < 2_000_000
-    addresses = [part.split(")")[0] for part in artifact["data"].split("](data:image/png;base64,")[1:]]
+    shown = attached(prefect_api, folder, "pictures")
+    assert len(shown) < 2_000_000
+    addresses = [part.split(")")[0] for part in shown.split("](data:image/png;base64,")[1:]]
     assert len(addresses) == len(_FROM_THE_RELEASE)
     for address, name in zip(addresses, _FROM_THE_RELEASE, strict=True):
-        attached = pixels_of_bytes(base64.b64decode(address))
+        again = pixels_of_bytes(base64.b64decode(address))
         published = pixels(folder / "figures" / f"{name}.png")
         # In fewer colours, the same picture.
-        assert np.abs(attached.astype(int) - published).mean() < 4
+        assert np.abs(again.astype(int) - published).mean() < 4
+
+
+def test_the_flow_run_gives_each_figure_its_interval_and_each_curve_its_band(
+    trained_home: Path, prefect_api: str
+) -> None:
+    folder = champion(trained_home)
+    shown, manifest = attached(prefect_api, folder, "release"), verify_release(folder)
+    for metric in manifest.metrics:
+        row = f"| {metric.name} | {metric_value(metric)} | {metric.unit} | {metric.split} | {metric.rows} "
+        assert f"{row}| {metric.method} |" in shown
+    for curve in manifest.curves:
+        assert curve.low is not None
+        assert f"{curve.name} {curve_line(curve)}" in shown
+        assert f"[{curve.low[0]:.3g}, " in curve_line(curve)
+
+
+def test_with_comparisons_the_flow_run_shows_all_ten_pictures(
+    manifold: Manifold, reported: Reported, photos: Path, prefect_api: str, tmp_path: Path
+) -> None:
+    home = Path(shutil.copytree(reported.home, tmp_path / "home"))
+    # The report has trained what is compared already.
+    result = manifold("train", "--source", str(photos), *SMALL, "--comparisons", home=home)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert champion(home).name != champion(reported.home).name
+    shown = attached(prefect_api, champion(home), "pictures")
+    assert shown.count("](data:image/png;base64,") == len(_FROM_THE_RELEASE) + len(_BY_TRAINING) == 10
+
+
+def attached(prefect_api: str, folder: Path, key: str) -> str:
+    """The text of the artifact that the flow run of a release left."""
+    asked = {"artifacts": {"key": {"any_": [key]}, "flow_run_id": {"any_": [verify_release(folder).flow_run]}}}
+    (artifact,) = httpx.post(f"{prefect_api}/artifacts/filter", json=asked).json()
+    assert artifact["type"] == "markdown"
+    return str(artifact["data"])
 
 
 def pixels_of_bytes(png: bytes) -> np.ndarray:
