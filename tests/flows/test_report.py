@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
-from html.parser import HTMLParser
 from pathlib import Path
 
 import httpx
@@ -19,7 +18,6 @@ import pytest
 from PIL import Image
 
 from flows.figure_lines import curve_line, metric_value
-from flows.steps.figures import Look
 from service.release.channels import Channels
 from service.release.home import Home
 from service.release.integrity import verify_release
@@ -27,30 +25,12 @@ from service.release.manifest import Curve, Metric
 from service.release.store import ReleaseStore
 from service.runtime import Runtime
 from tests.conftest import SMALL, Manifold, environment
+from tests.flows.drawn import Page, pixels, tiles_in
 
 _FROM_THE_RELEASE = ("reconstructions", "filters", "map", "neighbours", "lines", "generation")
 _BY_TRAINING = ("filters-by-level", "errors-by-level", "errors-by-depth", "spectra")
 # An 8 x 8 image is enlarged ten times.
 _SIDE = 80
-
-
-class Page(HTMLParser):
-    """What a browser would read: elements with their attributes, and the text."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.feed(path.read_text("utf-8"))
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-    def all(self, tag: str) -> list[dict[str, str | None]]:
-        return [attributes for name, attributes in self.elements if name == tag]
 
 
 @dataclass(frozen=True)
@@ -68,26 +48,6 @@ def champion(home: Path) -> Path:
 
 def reference(home: Path) -> dict[str, np.ndarray]:
     return {path.stem: np.load(path) for path in (champion(home) / "reference").glob("*.npy")}
-
-
-def pixels(path: Path) -> np.ndarray:
-    with Image.open(path) as image:
-        return np.asarray(image.convert("RGB"))
-
-
-def tiles_in(picture: np.ndarray, side: int) -> list[tuple[int, int]]:
-    """Top left corners of all squares that hold no white: tiles stand apart on white. Row by row."""
-    inked = np.zeros((picture.shape[0] + 1, picture.shape[1] + 1), np.int64)
-    inked[1:, 1:] = (picture.min(2) < 255).cumsum(0).cumsum(1)
-    full = inked[side:, side:] - inked[:-side, side:] - inked[side:, :-side] + inked[:-side, :-side] == side * side
-    corners: list[tuple[int, int]] = []
-    for top, left in np.argwhere(full):
-        # A framed tile is found several times, once for each place within its frame.
-        if not any(abs(top - other) < side and abs(left - near) < side for other, near in corners):
-            framed = picture[top, left].tolist() != picture[top + side // 2, left + side // 2].tolist()
-            offset = 3 if framed and tuple(picture[top, left]) == (208, 32, 48) else 0
-            corners.append((int(top) + offset, int(left) + offset))
-    return corners
 
 
 def small(picture: np.ndarray, corner: tuple[int, int]) -> np.ndarray:
@@ -250,17 +210,6 @@ def test_a_second_report_trains_nothing_and_draws_the_same(manifold: Manifold, r
     assert {path.name: path.read_bytes() for path in reported.folder.iterdir()} == before
 
 
-def test_without_its_dataset_a_release_is_drawn_and_the_page_says_what_is_left_out(
-    manifold: Manifold, trained_home: Path, tmp_path: Path
-) -> None:
-    home = Path(shutil.copytree(trained_home, tmp_path / "home"))
-    shutil.rmtree(home / "datasets")
-    result = manifold("report", "-o", str(tmp_path / "out"), home=home)
-    assert result.returncode == 0, result.stderr
-    assert {path.stem for path in (tmp_path / "out").glob("*.png")} == set(_FROM_THE_RELEASE)
-    assert Page(tmp_path / "out" / "report.html").text.count("Left out: it needs a short training") == 4
-
-
 def test_an_unknown_release_is_refused_by_those_there_are(
     manifold: Manifold, trained_home: Path, tmp_path: Path
 ) -> None:
@@ -270,32 +219,6 @@ def test_an_unknown_release_is_refused_by_those_there_are(
     assert version in result.stderr
     assert "Traceback" not in result.stderr
     assert not (tmp_path / "out").exists()
-
-
-def test_a_folder_that_is_no_report_is_left_alone(manifold: Manifold, trained_home: Path, tmp_path: Path) -> None:
-    (tmp_path / "thesis.tex").write_text("years of work")
-    result = manifold("report", "--quick", "-o", str(tmp_path), home=trained_home)
-    assert result.returncode == 1
-    assert "thesis.tex" in result.stderr
-    assert (tmp_path / "thesis.tex").read_text() == "years of work"
-
-
-def test_vectors_are_drawn_as_strips_of_their_features(manifold: Manifold, tmp_path: Path) -> None:
-    generator, home = np.random.default_rng(0), tmp_path / "home"
-    rows = (generator.normal(size=(200, 2)) @ generator.normal(size=(2, 6)) * [1, 10, 100, 1, 1, 1]).astype(np.float32)
-    np.save(tmp_path / "rows.npy", rows)
-    trained = manifold("train", "--source", str(tmp_path / "rows.npy"), *SMALL, home=home)
-    assert trained.returncode == 0, trained.stderr
-    result = manifold("report", "--quick", "-o", str(tmp_path / "out"), home=home)
-    assert result.returncode == 0, result.stderr
-    page = Page(tmp_path / "out" / "report.html")
-    assert len(page.all("img")) == len(_FROM_THE_RELEASE)
-    assert page.text.count("the quick report trains nothing") == 4
-    # The first strip of the first path is one of the rows, each feature in its own range.
-    picture, known = pixels(tmp_path / "out" / "lines.png"), reference(home)["rows"]
-    top, left = tiles_in(picture, 16)[0]
-    shown = picture[top + 8, left + 30 : left + 6 * 63 : 63]
-    assert (Look.of_vectors(known).tiles(known)[:, 0] == shown).all((1, 2)).sum() == 1
 
 
 def test_the_flow_run_shows_the_pictures_of_its_release(trained_home: Path, prefect_api: str) -> None:

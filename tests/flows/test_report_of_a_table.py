@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from flows.steps.datasets import Dataset, PrepareSettings, prepare_dataset
 from flows.steps.errors import ReportError
+from flows.steps.evaluation import sample_indices
 from flows.steps.figures import Look
 from flows.steps.publishing import export_step, publish_step
 from flows.steps.release_contents import Lineage
@@ -22,6 +24,7 @@ from models.recipe import parse_recipe
 from service.release.home import Home
 from service.release.manifest import Manifest
 from service.release.store import ReleaseStore
+from tests.flows.drawn import Page, pixels, tiles_in
 
 _RECIPE = {
     "name": "table",
@@ -91,7 +94,9 @@ def test_an_earlier_report_is_replaced_and_pictures_of_ones_own_are_not(release:
     report(release, output)
     (output / "report.html").write_text("old")
     report(release, output)
-    assert (output / "report.html").read_text("utf-8") != "old"
+    page = Page(output / "report.html")
+    assert len(page.all("img")) == 6
+    assert page.text.count("the quick report trains nothing") == 4
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     (output / "holiday.png").write_bytes(b"mine")
     with pytest.raises(ReportError, match=r"holiday\.png"):
@@ -130,7 +135,7 @@ def test_all_depths_are_probed_on_the_rows_that_are_stated(
     assert len(points) == 3
     sides = []
     for split in comparison.SPLITS:
-        chosen = comparison.sample_indices(release.dataset, split, 0, rows[split])
+        chosen = sample_indices(release.dataset, split, 0, rows[split])
         labels = release.dataset.labels(split)
         assert labels is not None
         codes = opened.runtime.encode(release.dataset.rows(split)[chosen].astype(np.float32), 1)
@@ -138,7 +143,29 @@ def test_all_depths_are_probed_on_the_rows_that_are_stated(
     assert (points[1].mean, points[1].low, points[1].high) == comparison.probe_error(*sides)
 
 
-def test_rows_are_strips_of_their_features(release: Release) -> None:
-    opened = ReleaseData.load(release.folder, release.manifest)
-    assert opened.tiles(opened.rows).shape == (len(opened.rows), 1, 6, 3)
-    assert (Look.of_vectors(opened.rows).tiles(opened.rows) == opened.tiles(opened.rows)).all()
+def test_rows_are_drawn_as_strips_of_their_features(release: Release) -> None:
+    # The first strip of the first path is one of the rows, each feature in its own range.
+    picture, known = (
+        pixels(release.folder / "figures" / "lines.png"),
+        np.load(release.folder / "reference" / "rows.npy"),
+    )
+    top, left = tiles_in(picture, 16)[0]
+    shown = picture[top + 8, left + 30 : left + 6 * 63 : 63]
+    assert (Look.of_vectors(known).tiles(known)[:, 0] == shown).all((1, 2)).sum() == 1
+
+
+def test_without_its_dataset_a_release_is_drawn_and_the_page_says_what_is_left_out(
+    release: Release, tmp_path: Path
+) -> None:
+    home, output = tmp_path / "home", tmp_path / "out"
+    shutil.copytree(release.home.root, home, ignore=shutil.ignore_patterns("datasets"))
+    make_report(Home(home), "first", output, compare=True, on_progress=silent)
+    assert len(list(output.glob("*.png"))) == 6
+    assert Page(output / "report.html").text.count("Left out: it needs a short training") == 4
+
+
+def test_a_folder_that_is_no_report_is_left_alone(release: Release, tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(ReportError, match=r"thesis\.tex"):
+        report(release, tmp_path)
+    assert (tmp_path / "thesis.tex").read_text() == "years of work"

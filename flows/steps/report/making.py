@@ -23,9 +23,9 @@ from service.release.manifest import Manifest
 from service.release.store import ReleaseStore
 
 PAGE = "report.html"
-_PICTURES = ("reconstructions", "filters", "map", "neighbours", "lines", "generation")
-_PICTURES += ("filters-by-level", "errors-by-level", "errors-by-depth", "spectra")
-_WRITTEN = {PAGE, *(f"{name}.png" for name in _PICTURES)}
+_FROM_THE_RELEASE = ("reconstructions", "filters", "map", "neighbours", "lines", "generation")
+_BY_TRAINING = ("filters-by-level", "errors-by-level", "errors-by-depth", "spectra")
+_WRITTEN = {PAGE, *(f"{name}.png" for name in (*_FROM_THE_RELEASE, *_BY_TRAINING))}
 
 
 def make_report(home: Home, version: str, output: Path, *, compare: bool, on_progress: Progress) -> list[Entry]:
