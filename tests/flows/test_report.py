@@ -190,7 +190,7 @@ def test_neighbours_are_the_true_nearest_and_those_of_another_label_are_framed(r
     assert {int(label) for label in labels[[row_shown(rows, picture, c) for c in corners[::11]]]} == {0, 1}
 
 
-def test_random_pixels_are_no_rows_and_reconstructions_stand_below_their_originals(reported: Reported) -> None:
+def test_reconstructions_stand_below_their_originals(reported: Reported) -> None:
     folder = champion(reported.home)
     picture = pixels(reported.folder / "reconstructions.png")
     corners = tiles_in(picture, _SIDE)
