@@ -34,13 +34,14 @@ def main() -> None:
     publish("papers-quick" if arguments.quick else "papers", found)
     if not arguments.quick and not arguments.only:
         draw_levels(outcomes)
-        write_page(found, datetime.now(UTC).date().isoformat())
+        write_page(found, outcomes, datetime.now(UTC).date().isoformat())
 
 
 def _tell(outcome: Outcome) -> None:
-    candidates = outcome.protocol.candidates
-    chosen = f", chosen {' '.join(candidates[outcome.chosen])} of {len(candidates)}" if len(candidates) > 1 else ""
-    print(f"{outcome.protocol.name} is done{chosen}: {outcome.figures}", flush=True)
+    for choice, answer in zip(outcome.protocol.choices, outcome.answers, strict=True):
+        chosen = " ".join(choice.alternatives[answer.chosen])
+        print(f"{outcome.protocol.name}, {choice.about}: {chosen} of {answer.watched}", flush=True)
+    print(f"{outcome.protocol.name} is done: {outcome.figures}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""From a protocol to figures: the candidate is chosen on validation with seed 0, then every seed is measured."""
+"""From a protocol to figures: what it leaves open is chosen on validation with seed 0, then every seed is measured."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,17 +15,27 @@ from benchmarks.papers.runs import Figures, carry_out
 
 
 @dataclass(frozen=True)
+class Answer:
+    """How validation answered one question.
+
+    watched: the validation figure of each alternative, with seed 0.
+    chosen: the alternative with the least.
+    """
+
+    watched: tuple[float, ...]
+    chosen: int
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What came of a protocol.
 
-    watched: the validation figure of each candidate, with seed 0.
-    chosen: the candidate with the least.
-    figures: of each seed, with the chosen candidate.
+    answers: one to each of its questions.
+    figures: of each seed, with what was chosen.
     """
 
     protocol: Protocol
-    watched: tuple[float, ...]
-    chosen: int
+    answers: tuple[Answer, ...]
     figures: tuple[Figures, ...]
 
     def values(self, figure: str) -> tuple[float, ...]:
@@ -53,42 +63,43 @@ def measure_protocols(
     with ProcessPoolExecutor(processes, initializer=_on_one_thread) as pool:
         choices = {pool.submit(choose, protocol, home, data_folder): protocol for protocol in protocols}
         seeds: dict[Future[Figures], tuple[Protocol, int]] = {}
-        chosen: dict[str, tuple[tuple[float, ...], int]] = {}
+        answers: dict[str, tuple[Answer, ...]] = {}
         measured: dict[str, dict[int, Figures]] = {protocol.name: {} for protocol in protocols}
         for choice in as_completed(choices):
             protocol = choices[choice]
-            chosen[protocol.name] = choice.result()
-            _, candidate = chosen[protocol.name]
+            answers[protocol.name] = choice.result()
+            chosen = tuple(answer.chosen for answer in answers[protocol.name])
             for seed in range(protocol.seeds):
-                seeds[pool.submit(measure, protocol, candidate, seed, home, data_folder)] = (protocol, seed)
+                seeds[pool.submit(measure, protocol, chosen, seed, home, data_folder)] = (protocol, seed)
         for found in as_completed(seeds):
             protocol, seed = seeds[found]
             measured[protocol.name][seed] = found.result()
             if len(measured[protocol.name]) == protocol.seeds:
-                watched, candidate = chosen[protocol.name]
                 figures = tuple(measured[protocol.name][seed] for seed in range(protocol.seeds))
-                outcomes[protocol.name] = Outcome(protocol, watched, candidate, figures)
+                outcomes[protocol.name] = Outcome(protocol, answers[protocol.name], figures)
                 on_outcome(outcomes[protocol.name])
     return outcomes
 
 
-def choose(protocol: Protocol, home: Path, data_folder: Path) -> tuple[tuple[float, ...], int]:
-    """The validation figure of every candidate with seed 0, and the number of the best. No test row is looked at."""
-    if len(protocol.candidates) == 1:
-        return (), 0
+def choose(protocol: Protocol, home: Path, data_folder: Path) -> tuple[Answer, ...]:
+    """The answers to a protocol's questions, one after another, each with those before it. No test row is looked at."""
     dataset = open_cut(protocol.cut, home, data_folder)
-    watched = []
-    for candidate in range(len(protocol.candidates)):
-        recipe = protocol.recipe_of(candidate, seed=0)
-        say = _saying(f"{protocol.name}, candidate {candidate}")
-        watched.append(carry_out(dataset, recipe, (), home, say)[protocol.watched])
-    return tuple(watched), watched.index(min(watched))
+    answers: list[Answer] = []
+    for choice in protocol.choices:
+        before = [answer.chosen for answer in answers]
+        watched = []
+        for number, settings in enumerate(choice.alternatives):
+            say = _saying(f"{protocol.name}, {choice.about}, {' '.join(settings)}")
+            recipe = protocol.recipe_of([*before, number], seed=0)
+            watched.append(carry_out(dataset, recipe, (), home, say)[protocol.watched])
+        answers.append(Answer(tuple(watched), watched.index(min(watched))))
+    return tuple(answers)
 
 
-def measure(protocol: Protocol, candidate: int, seed: int, home: Path, data_folder: Path) -> Figures:
-    """The figures of one seed with the chosen candidate, on test rows."""
+def measure(protocol: Protocol, chosen: Sequence[int], seed: int, home: Path, data_folder: Path) -> Figures:
+    """The figures of one seed with what was chosen, on test rows."""
     dataset = open_cut(protocol.cut, home, data_folder)
-    recipe = protocol.recipe_of(candidate, seed)
+    recipe = protocol.recipe_of(chosen, seed)
     return carry_out(dataset, recipe, protocol.measures, home, _saying(f"{protocol.name}, seed {seed}"))
 
 

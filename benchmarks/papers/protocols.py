@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Literal
 
 from benchmarks.papers.cuts import Cut
@@ -14,6 +16,14 @@ Watched = Literal["validation_error", "validation_squared_error"]
 
 
 @dataclass(frozen=True)
+class Choice:
+    """A question that validation answers: what it is about, and the settings to choose among."""
+
+    about: str
+    alternatives: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
 class Protocol:
     """One network of a paper's table.
 
@@ -21,7 +31,8 @@ class Protocol:
         name: of the protocol, in results and progress.
         recipe: a shipped one.
         settings: what the paper changes about it.
-        candidates: settings that validation chooses among, with seed 0; one: nothing to choose.
+        choices: questions in their order, each with the settings that validation chooses among; until its turn comes,
+            a question is answered by its first settings.
         cut: which rows.
         seeds: how many trainings, from seed 0 up.
         measures: what is measured on test rows, once chosen.
@@ -31,15 +42,17 @@ class Protocol:
     name: str
     recipe: str
     settings: tuple[str, ...]
-    candidates: tuple[tuple[str, ...], ...]
+    choices: tuple[Choice, ...]
     cut: Cut
     seeds: int
     measures: tuple[Measure, ...]
     watched: Watched = "validation_error"
 
-    def recipe_of(self, candidate: int, seed: int) -> Recipe:
-        """The whole recipe of one training."""
-        return load_recipe(self.recipe, [*self.settings, *self.candidates[candidate], f"seed={seed}"])
+    def recipe_of(self, answers: Sequence[int], seed: int) -> Recipe:
+        """The whole recipe of one training, with the first questions answered, the others by their first settings."""
+        numbers = [*answers, *[0] * (len(self.choices) - len(answers))]
+        answered = [choice.alternatives[number] for choice, number in zip(self.choices, numbers, strict=True)]
+        return load_recipe(self.recipe, [*self.settings, *chain.from_iterable(answered), f"seed={seed}"])
 
 
 # Common to all that is classified: sigmoid units, tied weights and cross-entropy as in both papers; Adam and a falling
@@ -60,17 +73,10 @@ _CLASSIFIED = (
     "supervised_fine_tuning.optimiser.learning_rate=1e-3",
     "supervised_fine_tuning.optimiser.schedule=cosine",
 )
-# Supervised fine-tuning on clean rows, as the papers have it, or on corrupted ones.
-_CLEAN = ("supervised_fine_tuning.corruption.kind=none",)
 
 
-def _corrupted(level: float) -> tuple[str, ...]:
-    return ("supervised_fine_tuning.corruption.kind=masking", f"supervised_fine_tuning.corruption.level={level}")
-
-
-def _epochs(layers: str, pretraining: int, rate: str, supervised: int) -> tuple[str, ...]:
+def _epochs(pretraining: int, rate: str, supervised: int) -> tuple[str, ...]:
     return (
-        f"layers={layers}",
         f"pretraining.epochs={pretraining}",
         f"pretraining.optimiser.learning_rate={rate}",
         f"supervised_fine_tuning.epochs={supervised}",
@@ -79,26 +85,37 @@ def _epochs(layers: str, pretraining: int, rate: str, supervised: int) -> tuple[
     )
 
 
-_THREE = (*_CLASSIFIED, *_epochs("[1000,1000,1000]", 20, "2e-3", 50))
-_BASIC = (*_CLASSIFIED, *_epochs("[1000,1000,1000]", 30, "2e-3", 40))
-_ONE = (*_CLASSIFIED, *_epochs("[1000]", 60, "3e-3", 40))
+def _corrupted(kind: str, level: float) -> tuple[str, ...]:
+    corruption = "supervised_fine_tuning.corruption"
+    return (f"{corruption}.kind={kind}", f"{corruption}.level={level}")
+
+
+_THREE = (*_CLASSIFIED, "layers=[1000,1000,1000]")
+_ONE = (*_CLASSIFIED, "layers=[1000]")
 _AE = ("kind=ae",)
-_CAE = ("contraction.weight=1",)
 _MASKED = ("corruption.kind=masking", "corruption.level=0.25")
+# Supervised fine-tuning on clean rows, as the papers have it, or on corrupted ones.
+_CLEAN = ("supervised_fine_tuning.corruption.kind=none",)
+_FINE_TUNING_ROWS = Choice(
+    "rows of supervised fine-tuning",
+    (_CLEAN, _corrupted("masking", 0.25), _corrupted("gaussian", 0.2), _corrupted("gaussian", 0.35)),
+)
 
 
 def _at_level(percent: int) -> Protocol:
-    """SDAE-3 on "basic" with one level of corruption; 0 is the SAE-3."""
-    level = percent / 100
-    noise = (f"corruption.level={level}",)
+    """SDAE-3 on "basic" with one level of corruption; 0 is the SAE-3. Only pre-training differs between levels."""
     return Protocol(
         name=f"sdae3-basic-{percent}",
         recipe="sdae",
-        settings=(*_BASIC, *noise),
-        # Without noise there is a smaller learning rate to choose instead.
-        candidates=(
-            _CLEAN,
-            _corrupted(level) if percent else (*_CLEAN, "supervised_fine_tuning.optimiser.learning_rate=3e-4"),
+        settings=(*_THREE, *_epochs(30, "2e-3", 40), *_CLEAN, f"corruption.level={percent / 100}"),
+        choices=(
+            Choice(
+                "learning rate of supervised fine-tuning",
+                (
+                    ("supervised_fine_tuning.optimiser.learning_rate=1e-3",),
+                    ("supervised_fine_tuning.optimiser.learning_rate=3e-4",),
+                ),
+            ),
         ),
         cut="basic",
         seeds=3,
@@ -112,8 +129,6 @@ PROTOCOLS: tuple[Protocol, ...] = (
         recipe="sae",
         settings=(
             "layers=[1000,500,250,30]",
-            "activation=relu",
-            "tied_weights=false",
             "loss=squared_error",
             *(
                 f"{phase}.{setting}"
@@ -127,35 +142,80 @@ PROTOCOLS: tuple[Protocol, ...] = (
                 )
             ),
             "pretraining.epochs=5",
-            "fine_tuning.epochs=80",
+            # Until the last question, which is the number of epochs.
+            "fine_tuning.epochs=60",
         ),
-        candidates=((),),
-        cut="full",
+        choices=(
+            Choice("decoder", (("tied_weights=true",), ("tied_weights=false",))),
+            Choice("activation", (("activation=tanh",), ("activation=relu",), ("activation=sigmoid",))),
+            Choice(
+                "weight decay of fine-tuning",
+                (("fine_tuning.optimiser.weight_decay=0",), ("fine_tuning.optimiser.weight_decay=0.05",)),
+            ),
+            Choice("epochs of fine-tuning", (("fine_tuning.epochs=60",), ("fine_tuning.epochs=150",))),
+        ),
+        cut="most",
         seeds=1,
         measures=("squared_error", "neighbours"),
         watched="validation_squared_error",
     ),
     Protocol(
+        name="cae1",
+        recipe="cae",
+        settings=(*_ONE, *_epochs(60, "3e-3", 80)),
+        choices=(
+            _FINE_TUNING_ROWS,
+            Choice("weight of the contraction penalty", (("contraction.weight=1",), ("contraction.weight=3",))),
+        ),
+        cut="full",
+        seeds=3,
+        measures=("error",),
+    ),
+    Protocol(
         name="sdae3",
         recipe="sdae",
-        settings=_THREE,
-        candidates=(_corrupted(0.25), _corrupted(0.4)),
+        settings=(*_THREE, *_epochs(20, "2e-3", 60), *_MASKED),
+        choices=(_FINE_TUNING_ROWS,),
         cut="full",
         seeds=1,
         measures=("error",),
     ),
-    Protocol("cae1", "cae", (*_ONE, *_CAE), (_CLEAN, _corrupted(0.25)), "full", 3, ("error", "jacobian")),
-    # The pair that is compared: fine-tuned on clean rows both, as in the paper.
-    Protocol("cae1-clean", "cae", (*_ONE, *_CAE, *_CLEAN), ((),), "full", 3, ("error", "jacobian")),
-    Protocol("ae1-clean", "ae", (*_ONE, *_AE, *_CLEAN), ((),), "full", 3, ("error", "jacobian", "noisy_squared_error")),
     Protocol(
-        "dae1",
-        "dae",
-        (*_ONE, *_MASKED, "supervised_fine_tuning.epochs=0"),
-        ((),),
-        "full",
-        1,
-        ("noisy_squared_error",),
+        name="sdae3-basic",
+        recipe="sdae",
+        settings=(*_THREE, *_epochs(30, "2e-3", 40), *_MASKED),
+        choices=(_FINE_TUNING_ROWS,),
+        cut="basic",
+        seeds=3,
+        measures=("error",),
+    ),
+    # The pair that is compared: fine-tuned on clean rows both, as in the paper.
+    Protocol(
+        name="cae1-clean",
+        recipe="cae",
+        settings=(*_ONE, *_epochs(60, "3e-3", 40), "contraction.weight=1", *_CLEAN),
+        choices=(),
+        cut="full",
+        seeds=3,
+        measures=("error", "jacobian"),
+    ),
+    Protocol(
+        name="ae1-clean",
+        recipe="ae",
+        settings=(*_ONE, *_epochs(60, "3e-3", 40), *_AE, *_CLEAN),
+        choices=(),
+        cut="full",
+        seeds=3,
+        measures=("error", "jacobian", "noisy_squared_error"),
+    ),
+    Protocol(
+        name="dae1",
+        recipe="dae",
+        settings=(*_ONE, *_epochs(60, "3e-3", 40), *_MASKED, "supervised_fine_tuning.epochs=0"),
+        choices=(),
+        cut="full",
+        seeds=1,
+        measures=("noisy_squared_error",),
     ),
     *(_at_level(percent) for percent in (0, 10, 25, 40)),
 )
@@ -165,14 +225,15 @@ def quickened(protocol: Protocol) -> Protocol:
     """The same in a fraction of the time, for `--quick`: fewer rows, epochs, seeds, no choice. Its figures show that
     everything runs, not what it reaches."""
     phases = ("pretraining", "fine_tuning", "supervised_fine_tuning")
-    recipe = protocol.recipe_of(0, 0)
+    recipe = protocol.recipe_of((), seed=0)
+    first = chain.from_iterable(choice.alternatives[0] for choice in protocol.choices)
     shorter = tuple(
         f"{phase}.epochs={-(-epochs // 8)}" for phase in phases if (epochs := getattr(recipe, phase).epochs)
     )
     return replace(
         protocol,
-        settings=(*protocol.settings, *shorter),
-        candidates=protocol.candidates[:1],
+        settings=(*protocol.settings, *first, *shorter),
+        choices=(),
         cut="small",
         seeds=1,
     )

@@ -31,8 +31,8 @@ def rows(outcomes: Mapping[str, Outcome]) -> Iterator[Row]:
     if {"ae1-clean", "cae1-clean"} <= have:
         ae, cae = outcomes["ae1-clean"], outcomes["cae1-clean"]
         yield _paired("ae1_minus_cae1_error", ae, cae, 0.2, "Rifai 2011: 0.64")
-    if "sdae3-basic-25" in have:
-        yield _error("sdae3_basic_error", outcomes["sdae3-basic-25"], 2.84, "Vincent 2010: 2.84")
+    if "sdae3-basic" in have:
+        yield _error("sdae3_basic_error", outcomes["sdae3-basic"], 2.84, "Vincent 2010: 2.84")
     if {"sdae3-basic-0", "sdae3-basic-25"} <= have:
         sae, sdae = outcomes["sdae3-basic-0"], outcomes["sdae3-basic-25"]
         yield _paired("sae3_minus_sdae3_basic_error", sae, sdae, 0.0, "Vincent 2010: 0.62")
@@ -57,7 +57,9 @@ def _error(name: str, outcome: Outcome, goal: float, peer: str) -> Row:
     """A test error in %: the mean over seeds, with the interval of 95 % that seeds and test rows leave."""
     errors = outcome.values("error")
     mean = statistics.fmean(errors)
-    return Row(name, mean, "%", goal, "lower", peer, sides={"test error": _interval(errors, outcome)})
+    return Row(
+        name, mean, "%", goal, "lower", peer, sides={"test error": _interval(errors, outcome), **_choices(outcome)}
+    )
 
 
 def _paired(name: str, left: Outcome, right: Outcome, goal: float, peer: str) -> Row:
@@ -87,7 +89,16 @@ def _interval(values: tuple[float, ...] | list[float], outcome: Outcome | None) 
 def _deep_autoencoder(outcome: Outcome) -> Iterator[Row]:
     found = outcome.figures[0]
     peer = f"Hinton 2006: 3.00; PCA-30 here {found['squared_error_of_pca']:.2f}, there 13.87"
-    yield Row("deep_ae30_squared_error", found["squared_error"], "squared error per image", 3.0, "lower", peer, seed=0)
+    yield Row(
+        "deep_ae30_squared_error",
+        found["squared_error"],
+        "squared error per image",
+        3.0,
+        "lower",
+        peer,
+        seed=0,
+        sides=_choices(outcome),
+    )
     less = found["neighbour_error"] - found["neighbour_error_of_inputs"]
     sides = {name: {"error": found[name]} for name in ("neighbour_error", "neighbour_error_of_inputs")}
     yield Row("deep_ae30_knn1_error_minus_raw", less, "points", 0.0, "lower", "about -0.4", seed=0, sides=sides)
@@ -106,8 +117,8 @@ def draw_levels(outcomes: Mapping[str, Outcome]) -> None:
     write_atomically(PICTURE, curve_figure("Test error by corruption level, mean and 95 % interval", [panel]))
 
 
-def write_page(found: list[Row], when: str) -> None:
-    """Put the table into docs/papers.md, between its markers; the text around it stays."""
+def write_page(found: list[Row], outcomes: Mapping[str, Outcome], when: str) -> None:
+    """Put both tables into docs/papers.md, between their markers; the text around them stays."""
     text = PAGE.read_text(encoding="utf-8")
     before, _, rest = text.partition(_START)
     _, _, after = rest.partition(_END)
@@ -116,9 +127,32 @@ def write_page(found: list[Row], when: str) -> None:
         "|---|---|---|---|---|---|",
         *(_line(row) for row in found),
         "",
-        f"Measured {when}.",
+        f"Measured {when}. What validation chose, with seed 0:",
+        "",
+        "| network | question | validation figure of each answer, the chosen one in bold |",
+        "|---|---|---|",
+        *(line for outcome in outcomes.values() for line in _answers(outcome)),
     ]
     write_atomically(PAGE, "\n".join([before + _START, *lines, _END + after]).encode())
+
+
+def _choices(outcome: Outcome) -> dict[str, dict[str, float]]:
+    """What was chosen on validation: each question, and the figure of every answer."""
+    return {
+        f"validation: {choice.about}": {
+            " ".join(settings): figure for settings, figure in zip(choice.alternatives, answer.watched, strict=True)
+        }
+        for choice, answer in zip(outcome.protocol.choices, outcome.answers, strict=True)
+    }
+
+
+def _answers(outcome: Outcome) -> Iterator[str]:
+    for choice, answer in zip(outcome.protocol.choices, outcome.answers, strict=True):
+        told = []
+        for number, (settings, figure) in enumerate(zip(choice.alternatives, answer.watched, strict=True)):
+            mark = "**" if number == answer.chosen else ""
+            told.append(f"{mark}`{' '.join(settings)}` {figure:.4g}{mark}")
+        yield f"| {outcome.protocol.name} | {choice.about} | {'; '.join(told)} |"
 
 
 def _line(row: Row) -> str:
