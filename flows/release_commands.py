@@ -65,6 +65,8 @@ def show_release(
     table.add_row("recipe", json.dumps(manifest.recipe))
     table.add_row("input", f"{manifest.input.kind} {list(manifest.input.shape)}")
     table.add_row("code", " -> ".join(str(layer.width) for layer in manifest.code.layers))
+    if manifest.precisions:
+        table.add_row("products in", ", ".join(f"{phase} {found}" for phase, found in manifest.precisions.items()))
     if manifest.contraction_forms:
         forms = ", ".join(f"{phase} {form}" for phase, form in manifest.contraction_forms.items())
         table.add_row("contraction penalty", forms)

@@ -116,6 +116,11 @@ class Classification:
     model: Classifier
     encoding: RegularisedEncoding
 
+    @property
+    def compares_codes(self) -> bool:
+        """With the stochastic contraction penalty."""
+        return self.encoding.contraction.kind == "stochastic"
+
     def loss(self, x: Tensor, labels: Tensor | None, generator: torch.Generator) -> Tensor:
         """Of rows that are corrupted where that is asked for."""
         code, penalty, _ = self.encoding.encode(self.model.stack, x, generator)

@@ -32,6 +32,11 @@ class Examples:
 class Problem(Protocol):
     """What is minimised, and what is watched on validation rows."""
 
+    @property
+    def compares_codes(self) -> bool:
+        """Whether the loss has a term of differences between nearly equal codes."""
+        ...
+
     def loss(self, x: Tensor, labels: Tensor | None, generator: torch.Generator) -> Tensor:
         """The loss of one batch, mean over its rows, to be differentiated."""
         ...

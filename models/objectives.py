@@ -96,6 +96,11 @@ class Reconstruction:
     model: Autoencoder
     objective: Objective
 
+    @property
+    def compares_codes(self) -> bool:
+        """With the stochastic contraction penalty."""
+        return self.objective.contraction.kind == "stochastic"
+
     def loss(self, x: Tensor, _labels: Tensor | None, generator: torch.Generator) -> Tensor:
         """The objective's total."""
         return self.objective.terms(self.model, x, generator).total

@@ -14,7 +14,7 @@ Scaling = Literal["range", "standard"]
 CorruptionKind = Literal["none", "masking", "gaussian", "salt_and_pepper"]
 ContractionKind = Literal["none", "analytic", "stochastic"]
 ContractionForm = Literal["auto", "closed", "exact", "probe"]
-Precision = Literal["float32", "bfloat16"]
+Precision = Literal["auto", "float32", "bfloat16"]
 
 # A penalty that takes one vector-Jacobian product a code unit is affordable up to here.
 LARGEST_EXACT_CODE = 64
@@ -209,8 +209,10 @@ class Training(Part):
     )
     batch_size: int = Field(default=128, ge=1, le=65536, description="rows a step")
     precision: Precision = Field(
-        default="float32",
-        description="of the matrix products; bfloat16 keeps weights, sums and losses in float32",
+        default="auto",
+        description="of the matrix products; bfloat16 keeps weights, sums and losses in float32; auto: bfloat16 where "
+        "the device multiplies it itself, the largest layer has 65,536 weights or more, and no stochastic contraction "
+        "compares two codes, else float32",
     )
     optimiser: Optimiser = Field(default=Optimiser(), description="how weights follow the gradient")
 

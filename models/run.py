@@ -22,6 +22,7 @@ from models.checkpoints import (
 from models.errors import TrainingDivergedError
 from models.learning import EpochReport, Examples, Labels, Problem, Trained
 from models.optimisers import build_optimiser, learning_rate
+from models.precision import precision_of_products
 from models.randomness import make_generator
 from models.recipe_parts import Training
 
@@ -42,6 +43,9 @@ class Run:
     ) -> None:
         self.model, self.problem, self.settings = model, problem, settings
         self.seed, self.stage, self.device, self.rows = seed, stage, device, rows
+        self.precision = precision_of_products(
+            settings.precision, model, device, small_differences=problem.compares_codes
+        )
         self.steps = -(-rows // settings.batch_size)
         self.epochs = epochs_needed(settings, rows)
         self.optimiser = build_optimiser(model, settings.optimiser)
@@ -135,7 +139,7 @@ class Run:
         return x.to(self.device), None if y is None else y.to(self.device)
 
     def _autocast(self) -> torch.autocast:
-        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.settings.precision == "bfloat16")
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bfloat16")
 
     def _set_learning_rate(self) -> None:
         place = self.epoch * self.steps + self.step

@@ -8,6 +8,7 @@ from importlib import metadata
 from pathlib import Path
 
 import numpy as np
+import torch
 from jaxtyping import Float32
 
 from flows.steps.classification import describe_classifier
@@ -24,7 +25,9 @@ from flows.steps.onnx_export import OPSET
 from flows.steps.report.release_pictures import release_pictures
 from flows.steps.report.stored import store_pictures
 from flows.steps.sampling_contents import describe_sampling
+from flows.steps.training_state import training_device
 from models.objectives import penalty_forms
+from models.precision import phase_precisions
 from models.recipe import Recipe
 from models.sampling import Density, fit_density
 from models.stack import build_stack
@@ -116,6 +119,9 @@ def complete_release(
         reference=_save_reference(dataset, chosen, rows, codes, folder / "reference"),
         sampling=describe_sampling(folder, dataset, recipe, density, rows, codes),
         classifier=describe_classifier(folder, dataset),
+        precisions=phase_precisions(
+            recipe, record.shape, len(record.label_names or ()), torch.device(training_device())
+        ),
         contraction_forms=penalty_forms(recipe, build_stack(recipe, record.shape)),
         opset=OPSET,
         versions={name: version for name in _LIBRARIES if (version := _version(name))},

@@ -23,6 +23,7 @@ from safetensors.torch import load_file, save_file
 from flows.steps.checkpoints import CheckpointFile
 from flows.steps.errors import FlowError
 from flows.steps.places import checkpoint_seconds
+from models.precision import multiplies_bfloat16
 from service.release.atomic import folder_in_one_step
 
 WEIGHTS_FILE = "weights.safetensors"
@@ -50,6 +51,7 @@ def state_key(step: str, made_from: dict[str, Any]) -> str:
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
         "device": training_device(),
+        "bfloat16": multiplies_bfloat16(training_device()),
     } | made_from
     digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
     return f"{step}-{digest[:24]}"
