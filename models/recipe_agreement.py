@@ -154,7 +154,7 @@ def _denoising_faults(recipe: RecipeFields) -> list[Fault]:
 def _contracting_faults(recipe: RecipeFields) -> list[Fault]:
     """A contractive autoencoder that never contracts, which is the plain one under a wrong name.
 
-    One layer that contracts is enough, or the fine-tuning. Unlike a level of 0, a weight of 0 is no point of the papers'
+    One layer that contracts is enough, or the fine-tuning. Unlike a level of 0, a weight of 0 is no point of a paper's
     curves: `kind: ae` says the same by its name.
     """
     if recipe.kind not in {"cae", "scae"} or not _reconstructs(recipe):

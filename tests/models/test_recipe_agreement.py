@@ -12,9 +12,10 @@ from models.recipe import RecipeError, apply_settings, parse_recipe
 
 Mapping = Callable[..., dict[str, Any]]
 
-MASKING = {"kind": "masking", "level": 0.25}
-ANALYTIC = {"kind": "analytic", "weight": 0.1}
-STOCHASTIC = {"kind": "stochastic", "weight": 1.0, "corruption": {"kind": "gaussian", "level": 0.1}}
+MASKING: dict[str, Any] = {"kind": "masking", "level": 0.25}
+ANALYTIC: dict[str, Any] = {"kind": "analytic", "weight": 0.1}
+WEIGHTLESS: dict[str, Any] = {**ANALYTIC, "weight": 0}
+STOCHASTIC: dict[str, Any] = {"kind": "stochastic", "weight": 1.0, "corruption": {"kind": "gaussian", "level": 0.1}}
 NONE = {"kind": "none"}
 SDAE = {"kind": "sdae", "corruption": MASKING}
 CAE = {"kind": "cae", "contraction": ANALYTIC}
@@ -38,7 +39,7 @@ def refusal(mapping: dict[str, Any]) -> str:
     ("fields", "line"),
     [
         (
-            {"kind": "cae", "contraction": {**ANALYTIC, "weight": 0}},
+            {"kind": "cae", "contraction": WEIGHTLESS},
             "contraction.weight: 0.0 came; allowed: above 0 where kind is cae; kind ae has no penalty",
         ),
         (
@@ -50,7 +51,7 @@ def refusal(mapping: dict[str, Any]) -> str:
             "contraction.corruption.level: 0.0 came; allowed: above 0 where kind is scae; kind ae has no penalty",
         ),
         (
-            {**CAE, "layers": [layer(contraction=NONE), layer(contraction={**ANALYTIC, "weight": 0})]},
+            {**CAE, "layers": [layer(contraction=NONE), layer(contraction=WEIGHTLESS)]},
             "layers.0.contraction.kind: 'none' came; allowed: analytic or stochastic in one layer at least where kind "
             "is cae",
         ),
@@ -85,10 +86,10 @@ def test_a_plain_autoencoder_under_another_name_is_refused(
         {**SDAE, **UNTRAINED, "fine_tuning": {"corrupt": True}},
         {**CAE, "layers": [6, layer(contraction=NONE)]},
         {**CAE, "layers": [layer(contraction=NONE)] * 2, "fine_tuning": {"contract": True}},
-        {"kind": "cae", "contraction": {**ANALYTIC, "weight": 0}, "layers": [layer(contraction=ANALYTIC), 3]},
+        {"kind": "cae", "contraction": WEIGHTLESS, "layers": [layer(contraction=ANALYTIC), 3]},
         {**CAE, **UNTRAINED, "fine_tuning": {"contract": True}},
         # The control beside a classifier with a penalty.
-        {"supervised_fine_tuning": {"epochs": 1, "contraction": {**ANALYTIC, "weight": 0}}},
+        {"supervised_fine_tuning": {"epochs": 1, "contraction": WEIGHTLESS}},
         # Classifiers from initial weights, beside those that the same recipes pre-train.
         {**SDAE, **UNTRAINED, "fine_tuning": {"epochs": 0}, "supervised_fine_tuning": {"epochs": 1}},
         {**CAE, **UNTRAINED, "fine_tuning": {"epochs": 0}, "supervised_fine_tuning": {"epochs": 1}},
