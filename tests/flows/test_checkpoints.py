@@ -19,7 +19,7 @@ from flows.steps.errors import SettingError
 from flows.steps.places import checkpoint_seconds
 from flows.steps.recipes import load_recipe
 from flows.steps.training import pretrain_step, scale_dataset
-from flows.steps.training_state import WEIGHTS_FILE, prune_training
+from flows.steps.training_state import WEIGHTS_FILE, finished, prune_training
 from models.checkpoints import Checkpoint
 from models.errors import TrainingDivergedError
 from service.release.atomic import folder_in_one_step
@@ -93,6 +93,16 @@ def test_a_layer_that_diverges_says_where_its_last_good_checkpoint_is(
     assert all(bool(tensor.isfinite().all()) for name, tensor in checkpoint.tensors.items() if name.startswith("model"))
     place = checkpoint.progress["epoch"] * steps + checkpoint.progress["step"]
     assert 0 < place <= (epoch - 1) * steps + step
+
+
+def test_the_next_run_of_a_step_removes_what_a_killed_one_was_writing(tmp_path: Path) -> None:
+    training = tmp_path / "training"
+    (training / ".layer1-a.1.b").mkdir(parents=True)
+    (training / ".layer1-a.1.b" / "train.npy").write_bytes(b"half")
+    (training / ".layer1-a.checkpoint.1.b").write_bytes(b"half")
+    with folder_in_one_step(training / "layer1-a") as anothers:
+        finished(tmp_path, "layer1-a", lambda draft: (draft / "train.npy").touch())
+        assert {path.name for path in training.iterdir()} == {"layer1-a", anothers.name}
 
 
 def test_what_is_being_written_is_not_pruned_however_old(tmp_path: Path) -> None:
