@@ -28,11 +28,12 @@ al. 2011 call the encoder f and the code h); everything in this room obeys this 
 loss is a sum over features and a mean over the batch. SAE means stacked here, never sparse.
 
 Rooms:
-- `recipe` (with `recipe_errors`, `recipe_settings`): what to train, validated; `recipes/*.yaml`. No torch.
+- `recipe` (with `recipe_fields`, `recipe_parts`, `recipe_agreement`, `recipe_layers`, `recipe_errors`,
+  `recipe_settings`): what to train, validated; `recipes/*.yaml`. No torch.
 - `layers` (with `autoencoder`, `convolution`, `activations`, `initialisation`): one encoder/decoder pair.
   `stack`: pairs in order.
 - `preprocessing`: data's own units to scaled rows and back. `encoder_decoder`: the modules that are exported.
-- `jacobian_products`: J u and vᵀ J of encoder and decoder, written out.
+- `jacobian_products`: J u and vᵀ J of an encoder, written out.
 - `corruption`, `losses`, `contraction`, `regularised_encoding`: the terms. `objectives`: one batch to named terms (AE,
   DAE, SCAE, CAE). `classifier`: an encoder with a softmax on top.
 - `training` (with `learning`, `run`, `checkpoints`, `batches`, `determinism`, `optimisers`): epochs over rows.

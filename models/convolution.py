@@ -80,10 +80,10 @@ class ConvolutionPair(Autoencoder):
 
     def decoder_preactivation(self, z: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch channels height width"]:
         code = z.reshape(-1, *self.code_shape)
-        weight, padding, output_padding = self.way_up()
+        weight, padding, output_padding = self._way_up()
         return functional.conv_transpose2d(code, weight, self.decoder_bias, self.stride, padding, output_padding)
 
-    def way_up(self) -> tuple[Tensor, tuple[int, int], tuple[int, int]]:
+    def _way_up(self) -> tuple[Tensor, tuple[int, int], tuple[int, int]]:
         """The transposed convolution that the decoder is: its kernel, padding and output padding."""
         weight: Tensor = self.weight if self.decoder_weight is None else self.decoder_weight
         if self.up == "resize":

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+
+_OMP_PAUSE_SOFT = 1
 
 
 @contextmanager
@@ -18,15 +22,35 @@ def reproducible(device: torch.device) -> Iterator[None]:
     warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
     flushes = _flushes_denormals()
     torch.use_deterministic_algorithms(device.type == "cpu" or algorithms, warn_only=warn_only)
-    # Sigmoids that saturate make gradients so small that the CPU computes with them a hundred times more
+    # Sigmoids that saturate make gradients so small that some CPUs compute with them a hundred times more
     # slowly.
-    torch.set_flush_denormal(True)
+    _flush_denormals(True)
     try:
         with torch.backends.cudnn.flags(enabled=torch.backends.cudnn.enabled, benchmark=False, deterministic=True):
             yield
     finally:
-        torch.set_flush_denormal(flushes)
+        _flush_denormals(flushes)
         torch.use_deterministic_algorithms(algorithms, warn_only=warn_only)
+
+
+def _flush_denormals(flush: bool) -> None:
+    """In this thread, and in those that share its work."""
+    torch.set_flush_denormal(flush)
+    _dismiss_helpers()
+
+
+def _dismiss_helpers() -> None:
+    """Let the threads that share this thread's work go; the next work that is shared makes new ones.
+
+    Each thread has the setting of its own, and OpenMP's on Linux have it from when they were made: without this, what
+    was shared out before training would decide which share of a product is flushed. Elsewhere OpenMP hands the setting
+    on with the work.
+    """
+    if sys.platform == "linux":
+        # Torch loads its OpenMP for all to see.
+        pause = getattr(ctypes.CDLL(None), "omp_pause_resource_all", None)
+        if pause is not None:
+            pause(_OMP_PAUSE_SOFT)
 
 
 def _flushes_denormals() -> bool:

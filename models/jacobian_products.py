@@ -1,5 +1,4 @@
-"""Products with the Jacobian of an encoder or decoder, J u and vᵀ J, written out: J is never built, autograd never
-asked."""
+"""Products with the Jacobian of an encoder, J u and vᵀ J, written out: J is never built, autograd never asked."""
 
 from __future__ import annotations
 
@@ -19,7 +18,7 @@ from models.stack import Stack
 
 
 class WithTangent(NamedTuple):
-    """A value f(x), and J u beside it, of the same shape."""
+    """A code h(x), and J u beside it, of the same shape."""
 
     value: Float[Tensor, "batch ..."]
     tangent: Float[Tensor, "batch ..."]
@@ -37,9 +36,9 @@ class _Layer:
 
 @dataclass(frozen=True)
 class Linearisation:
-    """f at x, and its Jacobian J there as two products. Differentiable, and exportable as ONNX.
+    """h at x, and its Jacobian J there as two products. Differentiable, and exportable as ONNX.
 
-    value: f(x), (batch, *output shape).
+    value: h(x), (batch, *code shape).
     """
 
     value: Float[Tensor, "batch ..."]
@@ -67,13 +66,12 @@ def linearise_encoder(model: Autoencoder, x: Float[Tensor, "batch ..."]) -> Line
         model: a pair, or a whole stack.
         x: (batch, *model.input_shape), scaled units or codes of the layer below.
     """
-    return _linearise(tuple(_encoder(pair) for pair in pairs_of(model)), x, model.input_shape, model.code_shape)
-
-
-def linearise_decoder(model: Autoencoder, z: Float[Tensor, "batch ..."]) -> Linearisation:
-    """The decoder g of a pair or a stack at z, (batch, *model.code_shape), and the products with dg/dz."""
-    layers = tuple(_decoder(pair) for pair in reversed(pairs_of(model)))
-    return _linearise(layers, z, model.code_shape, model.input_shape)
+    layers = tuple(_encoder(pair) for pair in pairs_of(model))
+    slopes = []
+    for layer in layers:
+        x = activate(layer.activation, layer.forth(x) + layer.bias)
+        slopes.append(slope_at(layer.activation, x))
+    return Linearisation(x.reshape(-1, *model.code_shape), layers, tuple(slopes), model.input_shape)
 
 
 def encode_with_tangent(
@@ -101,16 +99,6 @@ def encode_with_tangent(
     return WithTangent(value, tangent)
 
 
-def _linearise(
-    layers: tuple[_Layer, ...], x: Tensor, input_shape: tuple[int, ...], output_shape: tuple[int, ...]
-) -> Linearisation:
-    slopes = []
-    for layer in layers:
-        x = activate(layer.activation, layer.forth(x) + layer.bias)
-        slopes.append(slope_at(layer.activation, x))
-    return Linearisation(x.reshape(-1, *output_shape), layers, tuple(slopes), input_shape)
-
-
 def pairs_of(model: Autoencoder) -> tuple[Pair, ...]:
     """The pairs of a stack, or the pair itself, from the data up."""
     if isinstance(model, Stack):
@@ -121,7 +109,7 @@ def pairs_of(model: Autoencoder) -> tuple[Pair, ...]:
 
 def _encoder(pair: Pair) -> _Layer:
     if isinstance(pair, ConvolutionPair):
-        down, up = _geometry(pair, pair.weight, pair.padding, pair.output_padding)
+        down, up = _convolution(pair)
         return _Layer(down, up, pair.encoder_bias[:, None, None], pair.code_activation)
     weight = pair.weight
     return _Layer(
@@ -132,29 +120,15 @@ def _encoder(pair: Pair) -> _Layer:
     )
 
 
-def _decoder(pair: Pair) -> _Layer:
-    if isinstance(pair, ConvolutionPair):
-        down, up = _geometry(pair, *pair.way_up())
-        return _Layer(up, down, pair.decoder_bias[:, None, None], pair.output_activation)
-    weight = pair.weight.t() if pair.decoder_weight is None else pair.decoder_weight
-    return _Layer(
-        forth=lambda z: functional.linear(z.flatten(1), weight),
-        back=lambda v: v @ weight,
-        bias=pair.decoder_bias,
-        activation=pair.output_activation,
-    )
-
-
-def _geometry(
-    pair: ConvolutionPair, weight: Tensor, padding: tuple[int, int], output_padding: tuple[int, int]
-) -> tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]:
-    """A convolution between a pair's two sides, and the transposed one that is its transpose, borders included."""
+def _convolution(pair: ConvolutionPair) -> tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]:
+    """A pair's convolution, and the transposed one that is its transpose, borders included."""
+    weight, stride, padding = pair.weight, pair.stride, pair.padding
 
     def down(x: Tensor) -> Tensor:
-        return functional.conv2d(x.reshape(-1, *pair.input_shape), weight, None, pair.stride, padding)
+        return functional.conv2d(x.reshape(-1, *pair.input_shape), weight, None, stride, padding)
 
     def up(z: Tensor) -> Tensor:
         image = z.reshape(-1, *pair.code_shape)
-        return functional.conv_transpose2d(image, weight, None, pair.stride, padding, output_padding)
+        return functional.conv_transpose2d(image, weight, None, stride, padding, pair.output_padding)
 
     return down, up

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from models.recipe_errors import Fault, cross_field_error
 
@@ -20,6 +21,17 @@ Precision = Literal["auto", "float32", "bfloat16"]
 LARGEST_EXACT_CODE = 64
 
 
+def _no_truth_value(value: object) -> object:
+    if isinstance(value, bool):
+        raise PydanticCustomError("boolean", "a number, not true or false")
+    return value
+
+
+# Pydantic reads true as 1. Its strict numbers do not, nor YAML's 1e-3, which is text.
+Integer = Annotated[int, BeforeValidator(_no_truth_value)]
+Number = Annotated[float, BeforeValidator(_no_truth_value)]
+
+
 class Part(BaseModel):
     """What all parts share: frozen, no unknown fields, no infinities."""
 
@@ -29,8 +41,8 @@ class Part(BaseModel):
 class Emphasis(Part):
     """How much an entry of the reconstruction counts, by whether the corruption touched it (Vincent 2010, 4.3)."""
 
-    corrupted: float = Field(default=1.0, ge=0, description="weight of entries that the corruption touched, α")
-    untouched: float = Field(default=1.0, ge=0, description="weight of entries that it left alone, β")
+    corrupted: Number = Field(default=1.0, ge=0, description="weight of entries that the corruption touched, α")
+    untouched: Number = Field(default=1.0, ge=0, description="weight of entries that it left alone, β")
 
     @model_validator(mode="after")
     def _something_counts(self) -> Emphasis:
@@ -47,12 +59,12 @@ class Corruption(Part):
         description="masking: a share of the inputs becomes 0, the others are not rescaled; "
         "gaussian: noise is added; salt_and_pepper: a share becomes minimum or maximum, by a coin",
     )
-    level: float = Field(
+    level: Number = Field(
         default=0.0,
         ge=0,
         description="masking, salt_and_pepper: share of inputs, below 1; gaussian: deviation, scaled units",
     )
-    share: float = Field(
+    share: Number = Field(
         default=1.0, gt=0, le=1, description="gaussian only: the share of the inputs that noise is added to"
     )
     emphasis: Emphasis | None = Field(
@@ -87,7 +99,7 @@ class Contraction(Part):
         default="none",
         description="analytic: squared Frobenius norm of dh/dx; stochastic: squared distance of h(x), h(x~)",
     )
-    weight: float = Field(default=0.0, ge=0, description="λ, in units of the reconstruction loss")
+    weight: Number = Field(default=0.0, ge=0, description="λ, in units of the reconstruction loss")
     form: ContractionForm = Field(
         default="auto",
         description="analytic only. closed: one layer, exactly; exact: one product a code unit, for small codes; "
@@ -123,7 +135,7 @@ class Dense(Part):
     """A fully connected layer. A bare integer in `layers` is short for it."""
 
     kind: Literal["dense"] = Field(default="dense", description="a fully connected layer")
-    width: int = Field(ge=1, le=65536, description="number of code units; may be more than the input's")
+    width: Integer = Field(ge=1, le=65536, description="number of code units; may be more than the input's")
     corruption: Corruption | None = Field(default=None, description="of this layer's input, instead of the recipe's")
     contraction: Contraction | None = Field(default=None, description="of this layer's code, instead of the recipe's")
 
@@ -132,9 +144,9 @@ class Convolution(Part):
     """A strided convolution down, and up again by a transposed convolution or by resizing and convolving."""
 
     kind: Literal["convolution"] = Field(default="convolution", description="a convolution over the image")
-    channels: int = Field(ge=1, le=4096, description="number of feature maps in the code")
-    kernel_size: int = Field(default=3, ge=1, le=31, description="side of the square kernel in pixels")
-    stride: int = Field(
+    channels: Integer = Field(ge=1, le=4096, description="number of feature maps in the code")
+    kernel_size: Integer = Field(default=3, ge=1, le=31, description="side of the square kernel in pixels")
+    stride: Integer = Field(
         default=2,
         ge=1,
         le=31,
@@ -170,18 +182,18 @@ class Optimiser(Part):
     """How weights follow the gradient."""
 
     name: Literal["adam", "sgd"] = Field(default="adam", description="adam, or stochastic gradient descent")
-    learning_rate: float = Field(default=1e-3, gt=0, le=10, description="size of a step")
+    learning_rate: Number = Field(default=1e-3, gt=0, le=10, description="size of a step")
     schedule: Literal["constant", "cosine"] = Field(
         default="constant",
         description="cosine: the learning rate falls to 0 along half a cosine over all steps",
     )
-    weight_decay: float = Field(
+    weight_decay: Number = Field(
         default=0.0,
         ge=0,
         le=1,
         description="decay of weights, not of biases; decoupled from the gradient for adam",
     )
-    momentum: float = Field(default=0.0, ge=0, lt=1, description="share of the last step that is kept; sgd only")
+    momentum: Number = Field(default=0.0, ge=0, lt=1, description="share of the last step that is kept; sgd only")
 
     @model_validator(mode="after")
     def _momentum_has_an_effect(self) -> Optimiser:
@@ -193,21 +205,21 @@ class Optimiser(Part):
 class Training(Part):
     """Epochs over the training rows: what all phases have in common."""
 
-    epochs: int = Field(default=10, ge=0, le=100_000, description="passes over the training rows; 0: none")
-    minimum_steps: int = Field(
+    epochs: Integer = Field(default=10, ge=0, le=100_000, description="passes over the training rows; 0: none")
+    minimum_steps: Integer = Field(
         default=0,
         ge=0,
         le=10_000_000,
         description="more epochs until there are so many steps, for data with few rows",
     )
-    patience: int = Field(
+    patience: Integer = Field(
         default=0,
         ge=0,
         le=100_000,
         description="early stopping: end after so many epochs without a better validation figure, and keep the "
         "weights of the best epoch; 0: train all epochs and keep the last",
     )
-    batch_size: int = Field(default=128, ge=1, le=65536, description="rows a step")
+    batch_size: Integer = Field(default=128, ge=1, le=65536, description="rows a step")
     precision: Precision = Field(
         default="auto",
         description="of the matrix products; bfloat16 keeps weights, sums and losses in float32; auto: bfloat16 where "
@@ -233,7 +245,7 @@ class FineTuning(Training):
 class SupervisedFineTuning(Training):
     """Training of the encoder's layers with a softmax on top, on the labels of the data."""
 
-    epochs: int = Field(default=0, ge=0, le=100_000, description="passes over the training rows; 0: no classifier")
+    epochs: Integer = Field(default=0, ge=0, le=100_000, description="passes over the training rows; 0: no classifier")
     corruption: Corruption = Field(default=Corruption(), description="of the rows that are learned from")
     contraction: Contraction = Field(
         default=Contraction(), description="of the whole encoder; λ in units of the cross-entropy of the labels"

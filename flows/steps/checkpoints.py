@@ -27,7 +27,7 @@ class CheckpointFile:
     """
 
     def __init__(self, path: Path, seconds_between: float) -> None:
-        self._path = path
+        self.path = path
         self._seconds_between = seconds_between
         self._kept_at = time.monotonic()
 
@@ -38,7 +38,7 @@ class CheckpointFile:
     def keep(self, checkpoint: Checkpoint) -> None:
         """Write aside, fsync, rename."""
         tensors = {name: tensor.contiguous() for name, tensor in checkpoint.tensors.items()}
-        write_atomically(self._path, save(tensors, {"progress": json.dumps(checkpoint.progress)}))
+        write_atomically(self.path, save(tensors, {"progress": json.dumps(checkpoint.progress)}))
         self._kept_at = time.monotonic()
 
     def last(self) -> Checkpoint | None:
@@ -47,17 +47,17 @@ class CheckpointFile:
         Raises:
             CheckpointError: the file is damaged.
         """
-        if not self._path.exists():
+        if not self.path.exists():
             return None
         try:
-            with safe_open(self._path, framework="pt") as file:
+            with safe_open(self.path, framework="pt") as file:
                 progress = json.loads((file.metadata() or {})["progress"])
                 return Checkpoint({name: file.get_tensor(name) for name in file.keys()}, progress)  # noqa: SIM118
         except (OSError, SafetensorError, KeyError, ValueError) as error:
             raise CheckpointError(
-                f"{self._path}: not a whole checkpoint ({error}); remove it and start again"
+                f"{self.path}: not a whole checkpoint ({error}); remove it and start again"
             ) from error
 
     def remove(self) -> None:
         """The training is over, and its result is kept elsewhere."""
-        self._path.unlink(missing_ok=True)
+        self.path.unlink(missing_ok=True)

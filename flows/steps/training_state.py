@@ -23,8 +23,10 @@ from safetensors.torch import load_file, save_file
 from flows.steps.checkpoints import CheckpointFile
 from flows.steps.errors import FlowError
 from flows.steps.places import checkpoint_seconds
+from models.errors import TrainingDivergedError
 from models.precision import multiplies_bfloat16
 from service.release.atomic import folder_in_one_step
+from service.release.drafts import is_held, remove_abandoned
 
 WEIGHTS_FILE = "weights.safetensors"
 _FORMAT = 2
@@ -72,17 +74,28 @@ def finished(home: Path, key: str, make: Callable[[Path], None]) -> tuple[Path, 
 
     Returns:
         The folder, and whether it was there already.
+
+    Raises:
+        TrainingDivergedError: from `make`; the message names the checkpoint that is kept, too.
     """
     folder = home / "training" / key
+    checkpoint = checkpoint_of(home, key)
+    # Killed, a run leaves what it was writing: a folder, or a checkpoint.
+    remove_abandoned(folder)
     if folder.is_dir():
         # Used just now: pruning keeps what is in use.
         os.utime(folder)
         # Killed between its rename and this line, a run would leave it.
-        checkpoint_of(home, key).remove()
+        checkpoint.remove()
         return folder, True
-    with folder_in_one_step(folder) as draft:
-        make(draft)
-    checkpoint_of(home, key).remove()
+    try:
+        with folder_in_one_step(folder) as draft:
+            make(draft)
+    except TrainingDivergedError as error:
+        there = checkpoint.path.exists()
+        kept = f"the last good checkpoint is {checkpoint.path}" if there else "no checkpoint was due yet"
+        raise TrainingDivergedError(f"{error}; {kept}") from error
+    checkpoint.remove()
     return folder, False
 
 
@@ -104,9 +117,11 @@ def load_weights(folder: Path) -> dict[str, torch.Tensor]:
 
 
 def prune_training(home: Path, *, now: datetime, unused_for: timedelta) -> list[str]:
-    """Remove the folders and checkpoints that no run has used for so long; their names."""
+    """Remove the folders, checkpoints and drafts that no run has used for so long; their names."""
     oldest = (now - unused_for).timestamp()
-    stale = [path for path in sorted((home / "training").glob("*")) if path.stat().st_mtime < oldest]
+    old = [path for path in sorted((home / "training").glob("*")) if path.stat().st_mtime < oldest]
+    # A layer may take longer, and its draft is touched at the beginning and at the end.
+    stale = [path for path in old if not (path.name.startswith(".") and is_held(path))]
     for path in stale:
         if path.is_dir():
             shutil.rmtree(path)

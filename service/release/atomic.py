@@ -6,10 +6,11 @@ import contextlib
 import errno
 import os
 import shutil
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from service.release.drafts import draft_of
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -19,16 +20,16 @@ def write_atomically(path: Path, data: bytes) -> None:
         OSError: the disk refused; `path` is as it was and nothing is left beside it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        with aside.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-    except BaseException:
-        aside.unlink(missing_ok=True)
-        raise
+    with draft_of(path, Path.touch) as aside:
+        try:
+            with aside.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            aside.replace(path)
+        except BaseException:
+            aside.unlink(missing_ok=True)
+            raise
     sync_folder(path.parent)
 
 
@@ -64,14 +65,13 @@ def folder_in_one_step(final: Path) -> Iterator[Path]:
         OSError: the disk refused; `final` is not there.
     """
     final.parent.mkdir(parents=True, exist_ok=True)
-    aside = final.with_name(f".{final.name}.{os.getpid()}.{uuid.uuid4().hex}")
-    aside.mkdir()
-    try:
-        yield aside
-        with contextlib.suppress(FileExistsError):
-            replace_folder(aside, final)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+    with draft_of(final, Path.mkdir) as aside:
+        try:
+            yield aside
+            with contextlib.suppress(FileExistsError):
+                replace_folder(aside, final)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
 
 
 def remove_folder(folder: Path, *, aside: Path) -> None:

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from flows.steps.checkpoints import CheckpointError, CheckpointFile
+from flows.steps.datasets import PrepareSettings, prepare_dataset
 from flows.steps.errors import SettingError
 from flows.steps.places import checkpoint_seconds
-from flows.steps.training_state import WEIGHTS_FILE
+from flows.steps.recipes import load_recipe
+from flows.steps.training import pretrain_step, scale_dataset
+from flows.steps.training_state import WEIGHTS_FILE, finished, prune_training
 from models.checkpoints import Checkpoint
+from models.errors import TrainingDivergedError
+from service.release.atomic import folder_in_one_step
 
 _KILLS = 4
 
@@ -54,7 +61,58 @@ def test_killed_again_and_again_within_layers_the_weights_are_those_of_an_undist
     assert len(epochs) <= len(expected) + _KILLS
     weights = [(Path(said[-1]) / WEIGHTS_FILE).read_bytes() for said in (undisturbed, heard)]
     assert weights[0] == weights[1]
-    assert not list((home / "training").glob("*.checkpoint")), "what is finished needs no checkpoint"
+    left = {path.name.partition("-")[0] for path in (home / "training").iterdir()}
+    assert left == {"rows", "layer1", "layer2", "classifier"}, "no checkpoint, and nothing that the killed were writing"
+
+
+@pytest.mark.parametrize("seconds", [0, 1000])
+def test_a_layer_that_diverges_says_where_its_last_good_checkpoint_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: int
+) -> None:
+    monkeypatch.setenv("MANIFOLD_CHECKPOINT_SECONDS", str(seconds))
+    # All linear, and plain descent: a step too large makes the error larger, and the next step too.
+    linear = ("layers=[8]", "code_activation=linear", "output_activation=linear", "loss=squared_error")
+    descent = ("pretraining.optimiser={name: sgd, learning_rate: 0.7}", "pretraining.batch_size=200")
+    recipe = load_recipe("ae", [*linear, *descent])
+    dataset = prepare_dataset("digits", home=tmp_path, data_folder=tmp_path, settings=PrepareSettings())
+    rows = scale_dataset(dataset, recipe, tmp_path)
+    with pytest.raises(TrainingDivergedError) as caught:
+        pretrain_step(dataset, recipe, 0, rows, tmp_path)
+    pattern = r"layer 0: .* at step (\d+) of (\d+) in epoch (\d+), with a learning rate of 0\.7 .*; (.*)"
+    said = re.fullmatch(pattern, str(caught.value))
+    assert said, str(caught.value)
+    step, steps, epoch = (int(said[number]) for number in (1, 2, 3))
+    left = {path.name for path in (tmp_path / "training").iterdir()} - {rows.name}
+    if seconds:
+        assert (said[4], left) == ("no checkpoint was due yet", set())
+        return
+    path = Path(said[4].removeprefix("the last good checkpoint is "))
+    assert left == {path.name}
+    checkpoint = CheckpointFile(path, 0).last()
+    assert checkpoint is not None
+    assert all(bool(tensor.isfinite().all()) for name, tensor in checkpoint.tensors.items() if name.startswith("model"))
+    place = checkpoint.progress["epoch"] * steps + checkpoint.progress["step"]
+    assert 0 < place <= (epoch - 1) * steps + step
+
+
+def test_the_next_run_of_a_step_removes_what_a_killed_one_was_writing(tmp_path: Path) -> None:
+    training = tmp_path / "training"
+    (training / ".layer1-a.1.b").mkdir(parents=True)
+    (training / ".layer1-a.1.b" / "train.npy").write_bytes(b"half")
+    (training / ".layer1-a.checkpoint.1.b").write_bytes(b"half")
+    with folder_in_one_step(training / "layer1-a") as anothers:
+        finished(tmp_path, "layer1-a", lambda draft: (draft / "train.npy").touch())
+        assert {path.name for path in training.iterdir()} == {"layer1-a", anothers.name}
+
+
+def test_what_is_being_written_is_not_pruned_however_old(tmp_path: Path) -> None:
+    training = tmp_path / "training"
+    (training / ".layer1-a.1.b").mkdir(parents=True)
+    with folder_in_one_step(training / "layer2-a") as draft:
+        for path in training.iterdir():
+            os.utime(path, (0, 0))
+        assert prune_training(tmp_path, now=datetime.now(UTC), unused_for=timedelta(days=7)) == [".layer1-a.1.b"]
+        assert draft.is_dir()
 
 
 def test_a_damaged_checkpoint_is_named_and_not_taken_up(tmp_path: Path) -> None:

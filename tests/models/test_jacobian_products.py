@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.jacobian_products import Linearisation, encode_with_tangent, linearise_decoder, linearise_encoder
+from models.jacobian_products import Linearisation, encode_with_tangent, linearise_encoder
 from models.layers import Autoencoder, Pair, build_pair
 from models.recipe import Activation, Convolution, Dense, Layer
 from models.stack import Stack
@@ -65,10 +65,9 @@ def products_are_autograds(function: Callable[[Tensor], Tensor], found: Linearis
     torch.testing.assert_close(found.pull(v), pulled)
 
 
-def encoder_and_decoder_are_autograds(model: Autoencoder) -> None:
-    x, z = draw(3, 4, *model.input_shape), draw(4, 4, *model.code_shape)
+def products_of_the_encoder_are_autograds(model: Autoencoder) -> None:
+    x = draw(3, 4, *model.input_shape)
     products_are_autograds(model.encode, linearise_encoder(model, x), x)
-    products_are_autograds(model.decode, linearise_decoder(model, z), z)
     u = draw(7, *x.shape)
     both = encode_with_tangent(model, x, u)
     torch.testing.assert_close(tuple(both), autograd_jvp(model.encode, x, u))
@@ -81,18 +80,18 @@ def test_the_products_of_one_layer_are_autograds(
     layer: Layer, shape: tuple[int, ...], activation: Activation, tied: bool
 ) -> None:
     output = ACTIVATIONS[(ACTIVATIONS.index(activation) + 1) % len(ACTIVATIONS)]
-    encoder_and_decoder_are_autograds(pair_of(layer, shape, activation, output, tied=tied))
+    products_of_the_encoder_are_autograds(pair_of(layer, shape, activation, output, tied=tied))
 
 
 @pytest.mark.parametrize("image", [(2, 5, 7), (1, 6, 4)])
-def test_the_products_of_a_decoder_that_resizes_are_autograds(image: tuple[int, ...]) -> None:
+def test_the_products_of_an_encoder_whose_decoder_resizes_are_autograds(image: tuple[int, ...]) -> None:
     layer = Convolution(channels=3, kernel_size=3, stride=2, up="resize")
-    encoder_and_decoder_are_autograds(pair_of(layer, image, "tanh", "sigmoid", tied=False))
+    products_of_the_encoder_are_autograds(pair_of(layer, image, "tanh", "sigmoid", tied=False))
 
 
 @pytest.mark.parametrize("tied", [False, True])
 def test_the_products_of_a_mixed_stack_are_autograds(tied: bool) -> None:
-    encoder_and_decoder_are_autograds(mixed_stack(tied=tied))
+    products_of_the_encoder_are_autograds(mixed_stack(tied=tied))
 
 
 def test_the_squared_tangent_has_autograds_gradient_in_every_weight() -> None:

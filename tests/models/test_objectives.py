@@ -224,7 +224,7 @@ def test_each_phase_that_is_contracted_has_its_form() -> None:
     def forms(layers: list[int], epochs: int) -> dict[str, PenaltyForm]:
         phases = {
             "fine_tuning": {"epochs": 1, "contract": True},
-            "supervised_fine_tuning": {"epochs": epochs, "contraction": contraction},
+            "supervised_fine_tuning": {"epochs": epochs, "contraction": contraction} if epochs else {},
         }
         described = {"name": "some", "kind": "cae", "layers": layers, "contraction": contraction}
         recipe = parse_recipe(described | phases)

@@ -148,7 +148,12 @@ def test_an_integer_among_the_layers_is_a_dense_width(recipe_mapping: Mapping) -
             "fine_tuning.contract: True came; allowed: false where contraction.kind is none",
         ),
         (
-            {"supervised_fine_tuning": {"contraction": {"kind": "analytic", "weight": 1, "form": "closed"}}},
+            {
+                "supervised_fine_tuning": {
+                    "epochs": 1,
+                    "contraction": {"kind": "analytic", "weight": 1, "form": "closed"},
+                }
+            },
             "supervised_fine_tuning.contraction.form: 'closed' came; allowed: auto, exact or probe",
         ),
         ({"pretraining": {"patience": -1}}, "pretraining.patience: -1 came; allowed: greater than or equal to 0"),

@@ -1,0 +1,39 @@
+"""Denormal numbers are flushed by every thread that shares in the work, and by none afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch import Tensor
+
+from models.determinism import reproducible
+
+_SHARED_OUT = 1 << 20
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+def kept(denormals: Tensor) -> list[int]:
+    """How many of each half, which is one thread's, are still there after a product with 1."""
+    # Looked at as bits: a thread that flushes takes a denormal for 0 in a comparison.
+    bits = (denormals * 1.0).view(torch.int32)
+    return [int(half.count_nonzero()) for half in bits.chunk(2)]
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_denormals_are_flushed_in_all_threads_whatever_these_did_before_and_kept_again_afterwards() -> None:
+    denormals = torch.full((_SHARED_OUT,), 1000, dtype=torch.int32).view(torch.float32)
+    every = [_SHARED_OUT // 2] * 2
+    assert kept(denormals) == every, "the threads are there, and flush nothing"
+    for _ in range(2):
+        with reproducible(torch.device("cpu")):
+            assert kept(denormals) == [0, 0]
+        assert kept(denormals) == every
