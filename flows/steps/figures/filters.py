@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from flows.steps.figures.lettering import legible
 from flows.steps.figures.png import DPI, as_png
-from flows.steps.figures.sheet import draw_sheet
+from flows.steps.figures.sheet import draw_sheet, laid_out
 from flows.steps.figures.tiles import Tiles
 
 _COLUMNS = 16
@@ -99,9 +99,8 @@ def filters_by_level_figure(
     Source: Vincent et al. 2008, figure 3.
     """
     levels = sorted(weights)
-    strips = weights[levels[0]].shape[1] == 1
     panels = [
-        Tiles(f"{level:.0%} of the inputs masked", filter_tiles(weights[level]), 1 if strips else _COLUMNS, side=_SMALL)
+        Tiles(f"{level:.0%} of the inputs masked", filter_tiles(weights[level]), _COLUMNS, side=_SMALL)
         for level in levels
     ]
     captions = tuple(f"{level:.0%}" for level in levels)
@@ -109,13 +108,11 @@ def filters_by_level_figure(
         Tiles(
             f"Neuron {name}",
             filter_tiles(np.stack([neurons[level][unit] for level in levels])),
-            1 if strips else len(levels),
+            len(levels),
             captions=captions,
             side=_LARGE,
         )
         for unit, name in enumerate("AB")
     ]
     title = f"The same units at four corruption levels, from the same initial weights ({trained_on})"
-    if strips:
-        return draw_sheet(title, [panels[:2], panels[2:], pair])
-    return draw_sheet(title, [*([panel] for panel in panels), pair])
+    return draw_sheet(title, [*laid_out(panels, across=False), *laid_out(pair, across=True)])
