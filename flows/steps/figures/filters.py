@@ -60,6 +60,11 @@ def weight_map_figure(weights: Float[np.ndarray, "units features"], names: Seque
         names: of the features.
         units: how many the layer has.
     """
+    return as_png(weight_map_drawing(weights, names, units))
+
+
+def weight_map_drawing(weights: Float[np.ndarray, "units features"], names: Sequence[str], units: int) -> Figure:
+    """What `weight_map_figure` shows, before it is pixels."""
     features = weights.shape[1]
     tall = float(np.clip(0.17 * features + 1.4, 2.6, 11))
     figure = Figure(figsize=(8, tall), dpi=DPI, layout="constrained")
@@ -81,7 +86,7 @@ def weight_map_figure(weights: Float[np.ndarray, "units features"], names: Seque
         fontsize=8.5,
         weight="bold",
     )
-    return as_png(figure)
+    return figure
 
 
 def filters_by_level_figure(
