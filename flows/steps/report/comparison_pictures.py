@@ -128,7 +128,7 @@ def error_panels(errors: Mapping[str, Mapping[str, Sequence[float]]], n: int) ->
                 f"linear probe on the code, test rows, n = {n:,}",
                 along,
                 "rows with a wrong label, %",
-                (curve("", "probe", 100),),
+                (curve("", "probe", 100.0),),
             )
         )
     return panels
