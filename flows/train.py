@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from prefect import get_run_logger, task
@@ -25,27 +27,29 @@ def scale_rows(dataset: Dataset, recipe: Recipe, home: Path) -> Path:
 @task(task_run_name="pretrain-layer-{number}", cache_policy=NO_CACHE)
 def pretrain_layer(dataset: Dataset, recipe: Recipe, number: int, below: Path, home: Path) -> Path:
     """Greedy pre-training of layer `number`, counted from 1."""
-    with step_progress(f"layer {number} of {len(recipe.layers)}") as report:
-        folder, reused = pretrain_step(dataset, recipe, number - 1, below, home, _epochs(report))
-        _say_reused(reused, report)
-    return folder
+    step = partial(pretrain_step, dataset, recipe, number - 1, below, home)
+    return _with_progress(f"layer {number} of {len(recipe.layers)}", step)
 
 
 @task(cache_policy=NO_CACHE)
 def fine_tune_stack(dataset: Dataset, recipe: Recipe, rows: Path, layers: list[Path], home: Path) -> Path:
     """Fine-tuning of the unrolled stack on reconstruction."""
-    with step_progress("fine-tuning") as report:
-        folder, reused = fine_tune_step(dataset, recipe, rows, layers, home, _epochs(report))
-        _say_reused(reused, report)
-    return folder
+    return _with_progress("fine-tuning", partial(fine_tune_step, dataset, recipe, rows, layers, home))
 
 
 @task(cache_policy=NO_CACHE)
 def fine_tune_classifier(dataset: Dataset, recipe: Recipe, rows: Path, layers: list[Path], home: Path) -> Path:
     """Supervised fine-tuning of the pre-trained encoder with a softmax on top."""
-    with step_progress("supervised fine-tuning") as report:
-        folder, reused = classify_step(dataset, recipe, rows, layers, home, _epochs(report))
-        _say_reused(reused, report)
+    return _with_progress("supervised fine-tuning", partial(classify_step, dataset, recipe, rows, layers, home))
+
+
+def _with_progress(name: str, step: Callable[[OnEpoch], tuple[Path, bool]]) -> Path:
+    """Run a step, which tells of its epochs, and says whether it had been finished before."""
+    with step_progress(name) as report:
+        folder, reused = step(_epochs(report))
+        if reused:
+            get_run_logger().info(_REUSED)
+            report(1, 1, _REUSED)
     return folder
 
 
@@ -60,9 +64,3 @@ def _epochs(report: Report) -> OnEpoch:
         report(epoch.epoch, epoch.epochs, note)
 
     return on_epoch
-
-
-def _say_reused(reused: bool, report: Report) -> None:
-    if reused:
-        get_run_logger().info(_REUSED)
-        report(1, 1, _REUSED)

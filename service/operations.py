@@ -148,22 +148,12 @@ async def classify(worker: Worker, request: Request) -> Response:
 
 async def generate(worker: Worker, request: Request) -> Response:
     """Codes `z` -> rows `x`, in the data's own units."""
-    live = worker.champion.live()
-    media_type = answer.choose(request.headers.get("accept"), answer.offers(live.manifest.input))
-    codes, options = await _read(worker, request, live, "z", ("space",))
-    check_space(options.get("space"), live.manifest.space_id)
-    x = check_answers(await worker.batcher.run(Decode(live.runtime), codes), "z")
-    return _drawn(worker, live, "generate", media_type, {"x": x})
+    return await _answered_by_rows(worker, request, "generate", "z", Decode)
 
 
 async def reconstruct(worker: Worker, request: Request) -> Response:
     """Rows `x` -> rows `x`, through the code."""
-    live = worker.champion.live()
-    media_type = answer.choose(request.headers.get("accept"), answer.offers(live.manifest.input))
-    rows, options = await _read(worker, request, live, "x", ("space",))
-    check_space(options.get("space"), live.manifest.space_id)
-    x = check_answers(await worker.batcher.run(Reconstruct(live.runtime), rows), "x")
-    return _drawn(worker, live, "reconstruct", media_type, {"x": x})
+    return await _answered_by_rows(worker, request, "reconstruct", "x", Reconstruct)
 
 
 async def sample(worker: Worker, request: Request) -> Response:
@@ -183,6 +173,18 @@ async def sample(worker: Worker, request: Request) -> Response:
     if media_type == JSON:
         said["honesty"] = (await _driven(worker, live.runtime, judge(live.runtime, drawn))).as_fields()
     return _drawn(worker, live, "sample", media_type, arrays, said)
+
+
+async def _answered_by_rows(
+    worker: Worker, request: Request, operation: str, field: str, work: Callable[[Runtime], Work]
+) -> Response:
+    """What comes in `field`, worked on, as rows `x`."""
+    live = worker.champion.live()
+    media_type = answer.choose(request.headers.get("accept"), answer.offers(live.manifest.input))
+    given, options = await _read(worker, request, live, field, ("space",))
+    check_space(options.get("space"), live.manifest.space_id)
+    x = check_answers(await worker.batcher.run(work(live.runtime), given), field)
+    return _drawn(worker, live, operation, media_type, {"x": x})
 
 
 async def _driven(worker: Worker, runtime: Runtime, chain: Chain[T]) -> T:

@@ -136,8 +136,7 @@ def fine_tune_step(
 
     def make(folder: Path) -> None:
         stack = build_stack(recipe, dataset.record.shape)
-        for pair, layer in zip(stack.pairs, layers, strict=True):
-            pair.load_state_dict(load_weights(layer))
+        _load_layers(stack, layers)
         trained = fine_tune(
             stack,
             _read(rows / "train.npy"),
@@ -191,8 +190,7 @@ def classify_step(
     def make(folder: Path) -> None:
         classifier = _initial_classifier(dataset, recipe)
         if layers:
-            for pair, layer in zip(classifier.stack.pairs, layers, strict=True):
-                pair.load_state_dict(load_weights(layer))
+            _load_layers(classifier.stack, layers)
         learned, watched = (_labelled(dataset, rows, split) for split in _SPLITS)
         trained = fine_tune_classifier(
             classifier,
@@ -246,6 +244,11 @@ def load_stack(dataset: Dataset, recipe: Recipe, folder: Path) -> Stack:
     stack = build_stack(recipe, dataset.record.shape)
     stack.load_state_dict(load_weights(folder))
     return stack.eval()
+
+
+def _load_layers(stack: Stack, layers: list[Path]) -> None:
+    for pair, layer in zip(stack.pairs, layers, strict=True):
+        pair.load_state_dict(load_weights(layer))
 
 
 def _save(trained: Trained, folder: Path) -> None:

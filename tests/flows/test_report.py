@@ -3,57 +3,23 @@
 from __future__ import annotations
 
 import base64
-import io
 import shutil
-import signal
-import subprocess
-import sys
-import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import numpy as np
-import pytest
-from PIL import Image
 
 from flows.figure_lines import curve_line, metric_value
-from service.release.channels import Channels
 from service.release.home import Home
 from service.release.integrity import verify_release
 from service.release.manifest import Curve, Metric
 from service.release.store import ReleaseStore
 from service.runtime import Runtime
-from tests.conftest import SMALL, Manifold, environment
-from tests.flows.drawn import Page, pixels, tiles_in
+from tests.conftest import SMALL, Manifold
+from tests.flows.drawn import SIDE, Page, Reported, champion, pixels, pixels_of_bytes, reference, small, tiles_in
 
 _FROM_THE_RELEASE = ("reconstructions", "filters", "map", "neighbours", "lines", "generation")
 _BY_TRAINING = ("filters-by-level", "errors-by-level", "errors-by-depth", "spectra")
-# An 8 x 8 image is enlarged ten times.
-_SIDE = 80
-
-
-@dataclass(frozen=True)
-class Reported:
-    home: Path
-    folder: Path
-    stdout: str
-
-
-def champion(home: Path) -> Path:
-    version = Channels(Home(home)).read().champion
-    assert version is not None
-    return ReleaseStore(Home(home)).folder(version)
-
-
-def reference(home: Path) -> dict[str, np.ndarray]:
-    return {path.stem: np.load(path) for path in (champion(home) / "reference").glob("*.npy")}
-
-
-def small(picture: np.ndarray, corner: tuple[int, int]) -> np.ndarray:
-    """The 8 x 8 image that a tile shows."""
-    top, left = corner
-    return picture[top + 5 : top + _SIDE : 10, left + 5 : left + _SIDE : 10, 0]
 
 
 def is_framed(picture: np.ndarray, corner: tuple[int, int]) -> bool:
@@ -64,38 +30,6 @@ def row_shown(rows: np.ndarray, picture: np.ndarray, corner: tuple[int, int]) ->
     """The one reference row that a tile shows."""
     (found,) = np.flatnonzero((rows == small(picture, corner)).all((1, 2)))
     return int(found)
-
-
-def wait_for_a_layer(training: Path, known: set[Path]) -> None:
-    for _ in range(15_000):
-        if any(path.name.startswith("layer1-") and path.is_dir() for path in set(training.iterdir()) - known):
-            return
-        time.sleep(0.01)
-    raise AssertionError(f"no layer was trained in {training}")
-
-
-@pytest.fixture(scope="module")
-def reported(
-    manifold: Manifold, trained_home: Path, prefect_api: str, tmp_path_factory: pytest.TempPathFactory
-) -> Reported:
-    """A report that was killed while it trained its second layer, and then started again."""
-    home = Path(shutil.copytree(trained_home, tmp_path_factory.mktemp("report") / "home"))
-    folder = home.parent / "pictures"
-    known = set((home / "training").iterdir())
-    killed = subprocess.Popen(
-        [Path(sys.executable).with_name("manifold"), "report", "-o", str(folder)],
-        env=environment(home, prefect_api),
-        cwd=home.parent,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    wait_for_a_layer(home / "training", known)
-    killed.send_signal(signal.SIGKILL)
-    killed.wait()
-    assert not folder.exists()
-    result = manifold("report", "-o", str(folder), home=home)
-    assert result.returncode == 0, result.stdout + result.stderr
-    return Reported(home, folder, result.stdout)
 
 
 def test_an_interrupted_report_goes_on_from_what_was_trained(reported: Reported) -> None:
@@ -151,7 +85,7 @@ def test_a_line_in_pixels_starts_and_ends_in_two_rows_and_the_line_in_the_code_i
     reported: Reported,
 ) -> None:
     picture, known = pixels(reported.folder / "lines.png"), reference(reported.home)
-    corners = tiles_in(picture, _SIDE)
+    corners = tiles_in(picture, SIDE)
     assert len(corners) == 3 * 2 * 11
     runtime = Runtime.load(champion(reported.home), verify_release(champion(reported.home)), device="cpu")
     for start in range(0, len(corners), 22):
@@ -169,7 +103,7 @@ def test_a_line_in_pixels_starts_and_ends_in_two_rows_and_the_line_in_the_code_i
 
 def test_neighbours_are_the_true_nearest_and_those_of_another_label_are_framed(reported: Reported) -> None:
     picture, known = pixels(reported.folder / "neighbours.png"), reference(reported.home)
-    corners = tiles_in(picture, _SIDE)
+    corners = tiles_in(picture, SIDE)
     assert len(corners) == 10 * 11
     # Tiles with a frame are found a little higher: row by row again.
     corners.sort(key=lambda corner: (round(corner[0] / 50), corner[1]))
@@ -193,7 +127,7 @@ def test_neighbours_are_the_true_nearest_and_those_of_another_label_are_framed(r
 def test_reconstructions_stand_below_their_originals(reported: Reported) -> None:
     folder = champion(reported.home)
     picture = pixels(reported.folder / "reconstructions.png")
-    corners = tiles_in(picture, _SIDE)
+    corners = tiles_in(picture, SIDE)
     originals, rebuilt = np.load(folder / "golden" / "x.npy"), np.load(folder / "golden" / "reconstruction.npy")
     assert len(corners) == 3 * len(originals)
     for number, (original, again) in enumerate(zip(originals, rebuilt, strict=True)):
@@ -266,8 +200,3 @@ def attached(prefect_api: str, folder: Path, key: str) -> str:
     (artifact,) = httpx.post(f"{prefect_api}/artifacts/filter", json=asked).json()
     assert artifact["type"] == "markdown"
     return str(artifact["data"])
-
-
-def pixels_of_bytes(png: bytes) -> np.ndarray:
-    with Image.open(io.BytesIO(png)) as image:
-        return np.asarray(image.convert("RGB"))

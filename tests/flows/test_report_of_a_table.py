@@ -17,7 +17,10 @@ from flows.steps.figures import Look
 from flows.steps.publishing import export_step, publish_step
 from flows.steps.release_contents import Lineage
 from flows.steps.report import comparison, making
+from flows.steps.report.comparison_pictures import HEADINGS
 from flows.steps.report.making import make_report
+from flows.steps.report.new_rows import new_rows
+from flows.steps.report.picture import Skipped
 from flows.steps.report.release_data import ReleaseData
 from flows.steps.training import fine_tune_step, pretrain_step, scale_dataset
 from models.recipe import parse_recipe
@@ -133,14 +136,16 @@ def test_all_depths_are_probed_on_the_rows_that_are_stated(
     stated = release.dataset.record.rows
     assert rows == {split: min(100, stated[split]) for split in comparison.SPLITS}
     assert len(points) == 3
-    sides = []
-    for split in comparison.SPLITS:
-        chosen = sample_indices(release.dataset, split, 0, rows[split])
-        labels = release.dataset.labels(split)
-        assert labels is not None
-        codes = opened.runtime.encode(release.dataset.rows(split)[chosen].astype(np.float32), 1)
-        sides.append((codes, labels[chosen]))
-    assert (points[1].mean, points[1].low, points[1].high) == comparison.probe_error(*sides)
+    for depth, point in enumerate(points):
+        sides = []
+        for split in comparison.SPLITS:
+            chosen = sample_indices(release.dataset, split, 0, rows[split])
+            labels = release.dataset.labels(split)
+            assert labels is not None
+            x = release.dataset.rows(split)[chosen].astype(np.float32)
+            # Depth 0 is the table itself.
+            sides.append((opened.runtime.encode(x, depth) if depth else x, labels[chosen]))
+        assert (point.at, point.mean, point.low, point.high) == (depth, *comparison.probe_error(*sides))
 
 
 def test_rows_are_drawn_as_strips_of_their_features(release: Release) -> None:
@@ -162,6 +167,30 @@ def test_without_its_dataset_a_release_is_drawn_and_the_page_says_what_is_left_o
     make_report(Home(home), "first", output, compare=True, on_progress=silent)
     assert len(list(output.glob("*.png"))) == 6
     assert Page(output / "report.html").text.count("Left out: it needs a short training") == 4
+
+
+def test_what_cannot_be_made_of_a_dataset_is_left_out_and_the_page_says_why(release: Release, tmp_path: Path) -> None:
+    home, output = Path(shutil.copytree(release.home.root, tmp_path / "home")), tmp_path / "out"
+    shutil.rmtree(home / "training")
+    record = home / "datasets" / release.manifest.data.fingerprint / "dataset.json"
+    described = json.loads(record.read_text("utf-8"))
+    # A mean and a deviation too few for the six columns.
+    described["statistics"] = {name: values[:5] for name, values in described["statistics"].items()}
+    record.write_text(json.dumps(described), "utf-8")
+    entries = make_report(Home(home), "first", output, compare=True, on_progress=silent)
+    page = Page(output / "report.html")
+    assert [entry.heading for entry in entries if isinstance(entry, Skipped)] == list(HEADINGS)
+    assert page.text.count("Left out: the rows do not fit it (5 numbers came; expected 1 or 6") == 4
+    assert len(page.all("img")) == len(list(output.glob("*.png"))) == 6
+
+
+def test_random_rows_of_a_table_fill_the_box_of_its_rows(release: Release) -> None:
+    opened = ReleaseData.load(release.folder, release.manifest)
+    made = new_rows(opened, 400)
+    low, high = opened.rows.min(0), opened.rows.max(0)
+    share = (made.noise - low) / (high - low)
+    assert ((share.min(0) >= 0) & (share.min(0) < 0.05) & (share.max(0) > 0.95) & (share.max(0) <= 1)).all()
+    assert np.array_equal(made.decoded, opened.runtime.decode(made.codes))
 
 
 def test_a_folder_that_is_no_report_is_left_alone(release: Release, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from flows.steps.datasets import PrepareSettings, prepare_dataset
 from flows.steps.figures import filter_figure
 from flows.steps.report.choosing import effective_size, one_of_each_label, pairs_of_rows, two_that_grow_most
-from flows.steps.report.comparison import probe_error
+from flows.steps.report.comparison import mean_point, probe_error
 from flows.steps.report.first_layers import Sample, recipes_of, sample_of
 from flows.steps.report.markdown import as_markdown
 from flows.steps.report.picture import Picture
@@ -115,6 +115,16 @@ def test_the_probe_reads_a_linear_label_and_no_other() -> None:
     share, low, high = error(labels)
     assert low <= share <= high < 0.15
     assert error(np.random.default_rng(1).permutation(labels))[1] > 0.3
+
+
+def test_a_point_is_its_rows_mean_with_the_interval_that_rows_give() -> None:
+    values = np.random.default_rng(0).exponential(3, 900).astype(np.float32)
+    mean, low, high = mean_point(values)
+    assert mean == pytest.approx(float(values.mean()))
+    reach = 1.96 * float(values.std()) / 30
+    assert (mean - low, high - mean) == pytest.approx((reach, reach), rel=0.15)
+    # One row has no spread.
+    assert mean_point(values[:1]) == (values[0],) * 3
 
 
 def test_markdown_stays_within_its_size_and_names_what_it_leaves_out() -> None:

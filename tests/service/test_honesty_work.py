@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import tracemalloc
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -11,6 +13,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
+from service import known_rows
 from service.app import create_app
 from service.batching import Batcher, Work
 from service.champion import Champion
@@ -18,6 +21,8 @@ from service.known_rows import KnownRows
 from service.metrics import Metrics
 from service.operations import Nearest, Worker
 from service.release.home import Home
+from service.release.integrity import verify_release
+from service.runtime import Runtime
 from service.sessions import Floats
 from service.settings import Settings
 from tests.service.refusals import refused
@@ -109,18 +114,41 @@ def test_a_deadline_ends_judging(large: Home) -> None:
     assert after.status_code == 200
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_the_nearest_is_right_in_columns_far_from_0(dtype: Any) -> None:
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32, np.float64])
+def test_the_nearest_is_right_in_columns_far_from_0(dtype: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """As years are: each mean is thousands of deviations from 0."""
+    # 70 of the 500 rows at a time: the last are fewer.
+    monkeypatch.setattr(known_rows, "_CHUNK_NUMBERS", 70 * 6)
     generator = np.random.default_rng(0)
     scale = np.linspace(0.5, 5, 6)
     known = ((3000 + generator.standard_normal((500, 6))) * scale).astype(dtype)
-    drawn = (known[:200] + 0.3 * scale * generator.standard_normal((200, 6))).astype(np.float32)
+    drawn = (known[::2] + 0.3 * scale * generator.standard_normal((250, 6))).astype(np.float32)
     found = KnownRows(known, scale).nearest(drawn)
     assert np.allclose(found, cdist(drawn / scale, known / scale).min(1), atol=1e-5)
-    copies = known[:200].astype(np.float32)
+    copies = known[::2].astype(np.float32)
     # As near as float32 holds a copy.
     assert np.allclose(KnownRows(known, scale).nearest(copies), 0, atol=1e-3)
+
+
+def test_reference_rows_stay_in_their_file(large: Home) -> None:
+    rows = Runtime.load(large.store / "one", verify_release(large.store / "one"), device="cpu").reference
+    assert isinstance(rows, np.memmap)
+    assert rows.dtype == np.uint8
+
+
+def test_no_copy_of_the_reference_rows_is_ever_in_memory(tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).integers(0, 256, (2000, 64, 64, 3), np.uint8)
+    np.save(tmp_path / "rows.npy", rows)
+    stored = np.load(tmp_path / "rows.npy", mmap_mode="r")
+    # The rows below are from the first, a middle and the last chunk.
+    drawn = rows[[0, 999, 1999]].astype(np.float32) + np.float32(2)
+    tracemalloc.start()
+    found = KnownRows(stored, np.array([255.0])).nearest(drawn)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert np.allclose(found, 2 * np.sqrt(64 * 64 * 3) / 255, rtol=1e-5)
+    # In float32 they would take four times as much.
+    assert peak < stored.nbytes
 
 
 def test_a_row_farther_than_float32_can_say_is_as_far_as_it_can() -> None:

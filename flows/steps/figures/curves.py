@@ -49,6 +49,11 @@ def curve_figure(title: str, panels: Sequence[Panel]) -> bytes:
 
     Source: Vincent et al. 2010 draw error by corruption level and by number of layers so.
     """
+    return as_png(curve_drawing(title, panels))
+
+
+def curve_drawing(title: str, panels: Sequence[Panel]) -> Figure:
+    """What `curve_figure` shows, before it is pixels."""
     figure = Figure(figsize=(4.6 * max(len(panels), 1.5), 4.0), dpi=DPI, layout="constrained")
     figure.suptitle(title, fontsize=8.5, weight="bold", x=0.01, ha="left")
     for axis, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
@@ -70,4 +75,4 @@ def curve_figure(title: str, panels: Sequence[Panel]) -> bytes:
             axis.set_xticks([at for at, _ in panel.ticks], [name for _, name in panel.ticks])
         if len(panel.curves) > 1:
             axis.legend(fontsize=6.5, frameon=False)
-    return as_png(figure)
+    return figure

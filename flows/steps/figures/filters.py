@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from flows.steps.figures.lettering import legible
 from flows.steps.figures.png import DPI, as_png
-from flows.steps.figures.sheet import draw_sheet
+from flows.steps.figures.sheet import draw_sheet, laid_out
 from flows.steps.figures.tiles import Tiles
 
 _COLUMNS = 16
@@ -60,6 +60,11 @@ def weight_map_figure(weights: Float[np.ndarray, "units features"], names: Seque
         names: of the features.
         units: how many the layer has.
     """
+    return as_png(weight_map_drawing(weights, names, units))
+
+
+def weight_map_drawing(weights: Float[np.ndarray, "units features"], names: Sequence[str], units: int) -> Figure:
+    """What `weight_map_figure` shows, before it is pixels."""
     features = weights.shape[1]
     tall = float(np.clip(0.17 * features + 1.4, 2.6, 11))
     figure = Figure(figsize=(8, tall), dpi=DPI, layout="constrained")
@@ -81,7 +86,7 @@ def weight_map_figure(weights: Float[np.ndarray, "units features"], names: Seque
         fontsize=8.5,
         weight="bold",
     )
-    return as_png(figure)
+    return figure
 
 
 def filters_by_level_figure(
@@ -99,9 +104,8 @@ def filters_by_level_figure(
     Source: Vincent et al. 2008, figure 3.
     """
     levels = sorted(weights)
-    strips = weights[levels[0]].shape[1] == 1
     panels = [
-        Tiles(f"{level:.0%} of the inputs masked", filter_tiles(weights[level]), 1 if strips else _COLUMNS, side=_SMALL)
+        Tiles(f"{level:.0%} of the inputs masked", filter_tiles(weights[level]), _COLUMNS, side=_SMALL)
         for level in levels
     ]
     captions = tuple(f"{level:.0%}" for level in levels)
@@ -109,13 +113,11 @@ def filters_by_level_figure(
         Tiles(
             f"Neuron {name}",
             filter_tiles(np.stack([neurons[level][unit] for level in levels])),
-            1 if strips else len(levels),
+            len(levels),
             captions=captions,
             side=_LARGE,
         )
         for unit, name in enumerate("AB")
     ]
     title = f"The same units at four corruption levels, from the same initial weights ({trained_on})"
-    if strips:
-        return draw_sheet(title, [panels[:2], panels[2:], pair])
-    return draw_sheet(title, [*([panel] for panel in panels), pair])
+    return draw_sheet(title, [*laid_out(panels, across=False), *laid_out(pair, across=True)])

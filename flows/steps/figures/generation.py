@@ -5,7 +5,7 @@ from __future__ import annotations
 from jaxtyping import UInt8
 from numpy import ndarray
 
-from flows.steps.figures.sheet import draw_sheet
+from flows.steps.figures.sheet import draw_sheet, laid_out
 from flows.steps.figures.tiles import Tiles
 
 _COLUMNS = 4
@@ -27,12 +27,10 @@ def generation_figure(
         what: an input is made of, such as `pixels`.
         drawn: how the samples were drawn, such as `from the fitted density`.
     """
-    strips = noise.shape[1] == 1
     panels = [
-        Tiles(title, rows, 1 if strips else _COLUMNS)
-        for title, rows in ((f"random {what}", noise), ("random codes, decoded", decoded), ("samples", samples))
+        Tiles(f"random {what}", noise, _COLUMNS),
+        Tiles("random codes, decoded", decoded, _COLUMNS),
+        Tiles("samples", samples, _COLUMNS),
     ]
-    return draw_sheet(
-        f"Random {what}, random codes, and samples {drawn} (n = {len(noise)} each)",
-        [panels[:2], panels[2:]] if strips else [panels],
-    )
+    title = f"Random {what}, random codes, and samples {drawn} (n = {len(noise)} each)"
+    return draw_sheet(title, laid_out(panels, across=True))

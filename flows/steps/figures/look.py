@@ -8,6 +8,8 @@ import matplotlib as mpl
 import numpy as np
 from jaxtyping import Float, Shaped, UInt8
 
+from flows.steps.block_means import block_means
+
 _LARGEST_SIDE = 112
 _LONGEST_STRIP = 380
 
@@ -45,27 +47,17 @@ class Look:
         share = np.clip((rows.astype(np.float64) - self.low) / spread, 0, 1)
         if not self.is_image:
             factor = -(-rows.shape[1] // _LONGEST_STRIP)
-            strips = _shrunk(share[:, None, :], (1, factor))
+            strips = block_means(share[:, None, :], 1, factor)
             colours: UInt8[np.ndarray, "rows one features 3"] = np.rint(mpl.colormaps["viridis"](strips) * 255)[
                 ..., :3
             ].astype(np.uint8)
             return colours
         share = _over_white(share)
         factor = -(-max(rows.shape[1:3]) // _LARGEST_SIDE)
-        factors = min(factor, rows.shape[1]), min(factor, rows.shape[2])  # a thin image keeps one pixel
-        tiles: UInt8[np.ndarray, "rows height width *colour"] = np.rint(_shrunk(share, factors) * 255).astype(np.uint8)
+        down, across = min(factor, rows.shape[1]), min(factor, rows.shape[2])  # a thin image keeps one pixel
+        means = block_means(share, down, across)
+        tiles: UInt8[np.ndarray, "rows height width *colour"] = np.rint(means * 255).astype(np.uint8)
         return tiles
-
-
-def _shrunk(
-    images: Float[np.ndarray, "rows height width *colour"], factors: tuple[int, int]
-) -> Float[np.ndarray, "rows down across *colour"]:
-    """Means of blocks; what is left over at the border is cut off."""
-    down, across = images.shape[1] // factors[0], images.shape[2] // factors[1]
-    cut = images[:, : down * factors[0], : across * factors[1]]
-    shape = (len(images), down, factors[0], across, factors[1], *images.shape[3:])
-    blocks: Float[np.ndarray, "rows down across *colour"] = cut.reshape(shape).mean(axis=(2, 4))
-    return blocks
 
 
 def _over_white(share: Float[np.ndarray, "rows height width *colour"]) -> Float[np.ndarray, "..."]:

@@ -32,6 +32,17 @@ def map_figure(
         thumbnails: a tile of each row: one is put into each square of the plane that has rows. None for vectors.
         title: says what the coordinates are, of which split, and of how many rows.
     """
+    return as_png(map_drawing(points, labels, label_names, thumbnails, title))
+
+
+def map_drawing(
+    points: Float32[np.ndarray, "rows 2"],
+    labels: Int64[np.ndarray, " rows"] | None,
+    label_names: tuple[str, ...] | None,
+    thumbnails: UInt8[np.ndarray, "rows height width *colour"] | None,
+    title: str,
+) -> Figure:
+    """What `map_figure` shows, before it is pixels."""
     figure = Figure(figsize=(8, 7), dpi=DPI, layout="constrained")
     axis = figure.subplots()
     for label in [None] if labels is None else [int(label) for label in np.unique(labels)]:
@@ -46,7 +57,7 @@ def map_figure(
             text.set_parse_math(False)
     axis.set_title(title, loc="left", fontsize=8.5, weight="bold", wrap=True)
     axis.tick_params(labelsize=6)
-    return as_png(figure)
+    return figure
 
 
 def _colour(label: int | None) -> tuple[float, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from jaxtyping import UInt8
 from numpy import ndarray
 
-from flows.steps.figures.sheet import draw_sheet
+from flows.steps.figures.sheet import draw_sheet, laid_out
 from flows.steps.figures.tiles import Tiles
 
 _COLUMNS = 8
@@ -28,11 +28,9 @@ def reconstruction_figure(
         drawn: how the samples were drawn, such as `from the fitted density`.
     """
     panels = [
-        [Tiles(f"originals ({split} rows)", originals, _COLUMNS)],
-        [Tiles("their reconstructions g(h(x))", reconstructions, _COLUMNS)],
-        [Tiles(f"new samples, {drawn}", samples, _COLUMNS)],
+        Tiles(f"originals ({split} rows)", originals, _COLUMNS),
+        Tiles("their reconstructions g(h(x))", reconstructions, _COLUMNS),
+        Tiles(f"new samples, {drawn}", samples, _COLUMNS),
     ]
-    if originals.shape[1] == 1:  # strips are wide: side by side, one row a line
-        rows = [Tiles(panel.title, panel.images, 1) for (panel,) in panels]
-        panels = [rows[:2], rows[2:]]
-    return draw_sheet(f"Reconstructions of {len(originals)} {split} rows, and {len(samples)} samples", panels)
+    title = f"Reconstructions of {len(originals)} {split} rows, and {len(samples)} samples"
+    return draw_sheet(title, laid_out(panels, across=False))

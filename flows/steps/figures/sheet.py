@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -15,6 +16,20 @@ _MARGIN, _BETWEEN = 20.0, 36.0
 _LINE, _LETTER = 24.0, 8.6
 _TITLE_POINTS, _PANEL_POINTS, _CAPTION_POINTS = 8.5, 7.5, 6.5
 _LEAST_WIDTH = 640
+
+
+def laid_out(panels: Sequence[Tiles], *, across: bool) -> list[list[Tiles]]:
+    """Panels of one dataset's rows as rows of panels.
+
+    Args:
+        panels: of images, or of vectors.
+        across: whether panels of images stand side by side, not one below the other. Vectors' strips are wide: their
+            panels are two in a row, with one strip a line.
+    """
+    if panels[0].is_strip:
+        strips = [replace(panel, columns=1) for panel in panels]
+        return [strips[start : start + 2] for start in range(0, len(strips), 2)]
+    return [list(panels)] if across else [[panel] for panel in panels]
 
 
 def draw_sheet(title: str, rows: Sequence[Sequence[Tiles]]) -> bytes:

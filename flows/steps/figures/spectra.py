@@ -24,6 +24,11 @@ def spectrum_figure(spectra: Mapping[str, Float[np.ndarray, " k"]], rows: int, s
 
     Source: Rifai et al. 2011, figure 3.
     """
+    return as_png(spectrum_drawing(spectra, rows, split))
+
+
+def spectrum_drawing(spectra: Mapping[str, Float[np.ndarray, " k"]], rows: int, split: str) -> Figure:
+    """What `spectrum_figure` shows, before it is pixels."""
     figure = Figure(figsize=(7, 4.6), dpi=DPI, layout="constrained")
     axis = figure.subplots()
     for (name, values), colour in zip(spectra.items(), _COLOURS, strict=False):
@@ -39,4 +44,4 @@ def spectrum_figure(spectra: Mapping[str, Float[np.ndarray, " k"]], rows: int, s
     axis.legend(fontsize=7, frameon=False)
     title = f"Singular values of the encoder's Jacobian, mean over {rows} {split} rows"
     axis.set_title(title, loc="left", fontsize=8.5, weight="bold")
-    return as_png(figure)
+    return figure

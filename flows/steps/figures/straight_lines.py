@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from jaxtyping import UInt8
 from numpy import ndarray
 
-from flows.steps.figures.sheet import draw_sheet
+from flows.steps.figures.sheet import draw_sheet, laid_out
 from flows.steps.figures.tiles import Tiles
 
 
@@ -29,9 +29,8 @@ def straight_line_figure(
     """
     rows: list[list[Tiles]] = []
     for straight, decoded, name in zip(in_inputs, in_code, names, strict=True):
-        columns = 1 if straight.shape[1] == 1 else len(straight)
-        above = Tiles(f"{name}: straight line in {what}", straight, columns)
-        below = Tiles(f"{name}: straight line in the code, decoded", decoded, columns)
-        rows += [[above, below]] if columns == 1 else [[above], [below]]
+        above = Tiles(f"{name}: straight line in {what}", straight, len(straight))
+        below = Tiles(f"{name}: straight line in the code, decoded", decoded, len(decoded))
+        rows += laid_out([above, below], across=False)
     title = f"Straight lines between {split} rows: in {what}, and in the code ({len(names)} pairs)"
     return draw_sheet(title, rows)

@@ -59,6 +59,13 @@ def neighbours_of(
     return Neighbours(query, nearest(inputs, query, k), nearest(codes, query, k))
 
 
+def strongest(weights: Float[np.ndarray, "units ..."], most: int) -> Int64[np.ndarray, " q"]:
+    """The units with the largest weights (Σ w²), the largest first."""
+    size = np.square(weights.reshape(len(weights), -1)).sum(1)
+    chosen: Int64[np.ndarray, " q"] = np.argsort(-size, kind="stable")[:most].astype(np.int64)
+    return chosen
+
+
 def effective_size(weights: Float[np.ndarray, "units ..."]) -> Float[np.ndarray, " units"]:
     """On how many inputs a unit's weight lies: (Σ w²)² / Σ w⁴, 1 for one input, n for n equal ones."""
     squares = np.square(weights.reshape(len(weights), -1).astype(np.float64))

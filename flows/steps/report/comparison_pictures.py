@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from flows.steps.datasets import Dataset, Split
 from flows.steps.figures import Curve, Panel, Point, curve_figure, filters_by_level_figure, spectrum_figure
-from flows.steps.report.choosing import two_that_grow_most
+from flows.steps.report.choosing import strongest, two_that_grow_most
 from flows.steps.report.comparison import MASKED, PROBED, SPECTRUM_ROWS, errors_by_depth, measure_layers
 from flows.steps.report.first_layers import (
     BATCH,
@@ -75,8 +75,7 @@ def _filters(sample: Sample, layers: Mapping[str, Path], protocol: str) -> Pictu
         for level in LEVELS
     }
     two = two_that_grow_most(weights[LEVELS[0]], weights[LEVELS[-1]])
-    size = sum(np.square(each).reshape(len(each), -1).sum(1) for each in weights.values())
-    order = np.argsort(-np.asarray(size), kind="stable")[: _SHOWN if image else _STRIPS]
+    order = strongest(np.concatenate([*weights.values()], axis=1), _SHOWN if image else _STRIPS)
     rows = f"{len(sample.rows('train')):,} training rows"
     what = "pixels" if image else "features"
     return Picture(
@@ -95,8 +94,13 @@ def _filters(sample: Sample, layers: Mapping[str, Path], protocol: str) -> Pictu
     )
 
 
-def _errors(sample: Sample, errors: Mapping[str, Mapping[str, list[float]]], protocol: str) -> Picture:
-    n = len(sample.rows("test"))
+def error_panels(errors: Mapping[str, Mapping[str, Sequence[float]]], n: int) -> list[Panel]:
+    """Errors along the corruption levels: reconstruction, and what a probe gets wrong where there is one.
+
+    Args:
+        errors: as `measure_layers` keeps them.
+        n: how many test rows they are of.
+    """
     names = {level: level_name(level) for level in LEVELS}
 
     def curve(name: str, measure: str, scale: float = 1.0) -> Curve:
@@ -124,9 +128,15 @@ def _errors(sample: Sample, errors: Mapping[str, Mapping[str, list[float]]], pro
                 f"linear probe on the code, test rows, n = {n:,}",
                 along,
                 "rows with a wrong label, %",
-                (curve("", "probe", 100),),
+                (curve("", "probe", 100.0),),
             )
         )
+    return panels
+
+
+def _errors(sample: Sample, errors: Mapping[str, Mapping[str, list[float]]], protocol: str) -> Picture:
+    n = len(sample.rows("test"))
+    panels = error_panels(errors, n)
     labelled = len(panels) > 1
     return Picture(
         "errors-by-level",
@@ -146,6 +156,26 @@ def _errors(sample: Sample, errors: Mapping[str, Mapping[str, list[float]]], pro
     )
 
 
+def depth_panel(points: Sequence[Point], what: str, widths: Sequence[int], n: int) -> Panel:
+    """Errors along the depths of a release, in percent.
+
+    Args:
+        points: shares of test rows, as `errors_by_depth` finds them.
+        what: an input is made of, such as `pixels`.
+        widths: of the layers.
+        n: how many test rows they are of.
+    """
+    names = [what, *(f"layer {depth}\n({width})" for depth, width in enumerate(widths, start=1))]
+    percent = tuple(Point(p.at, 100 * p.mean, 100 * p.low, 100 * p.high) for p in points)
+    return Panel(
+        f"linear probe, test rows, n = {n:,}",
+        "depth (units)",
+        "rows with a wrong label, %",
+        (Curve("", percent),),
+        tuple((float(at), name) for at, name in enumerate(names)),
+    )
+
+
 def _depth(release: ReleaseData, found: tuple[list[Point], dict[Split, int]] | None) -> Entry:
     if found is None:
         return Skipped(DEPTH, "The data have not two labels, so that no probe can be fitted to the layers' codes.")
@@ -153,15 +183,7 @@ def _depth(release: ReleaseData, found: tuple[list[Point], dict[Split, int]] | N
     n = rows["test"]
     widths = [layer.width for layer in release.manifest.code.layers]
     what = release.what
-    names = [what, *(f"layer {depth}\n({width})" for depth, width in enumerate(widths, start=1))]
-    percent = tuple(Point(p.at, 100 * p.mean, 100 * p.low, 100 * p.high) for p in points)
-    panel = Panel(
-        f"linear probe, test rows, n = {n:,}",
-        "depth (units)",
-        "rows with a wrong label, %",
-        (Curve("", percent),),
-        tuple((float(at), name) for at, name in enumerate(names)),
-    )
+    panel = depth_panel(points, what, widths, n)
     return Picture(
         "errors-by-depth",
         DEPTH,

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32
 
+from flows.steps.block_means import block_means
 from flows.steps.datasets import Dataset, Split
 from flows.steps.evaluation import sample_indices
 from flows.steps.training import preprocessing_of, pretrain_step
@@ -82,7 +83,8 @@ def sample_of(dataset: Dataset, home: Path, scaling: str) -> Sample:
     def make(folder: Path) -> None:
         preprocessing = preprocessing_of(small, recipe)
         for split, most in ROWS.items():
-            rows = _shrink(dataset.rows(split)[sample_indices(dataset, split, _SAMPLE_SEED, most)], down, across)
+            rows = dataset.rows(split)[sample_indices(dataset, split, _SAMPLE_SEED, most)]
+            rows = rows if down == across == 1 else block_means(rows, down, across)
             out = np.empty((len(rows), *preprocessing.scaled_shape), np.float32)
             scale_rows(preprocessing, rows, out)
             np.save(folder / f"{split}.npy", out, allow_pickle=False)
@@ -182,15 +184,3 @@ def _recipe(scaling: str, steps: int, differs: dict[str, object]) -> Recipe:
             **differs,
         }
     )
-
-
-def _shrink(rows: np.ndarray, down: int, across: int) -> np.ndarray:
-    """Means over blocks of pixels, so many down and across; what is left over at the border is cut off."""
-    if down == across == 1:
-        return rows
-    high, wide = rows.shape[1] // down, rows.shape[2] // across
-    cut = rows[:, : high * down, : wide * across]
-    means: np.ndarray = cut.reshape(len(rows), high, down, wide, across, *rows.shape[3:]).mean(
-        axis=(2, 4), dtype=np.float32
-    )
-    return means

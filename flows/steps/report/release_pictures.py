@@ -19,12 +19,12 @@ from flows.steps.figures import (
     straight_line_figure,
     weight_map_figure,
 )
-from flows.steps.report.choosing import nearest, neighbours_of, one_of_each_label, pairs_of_rows
+from flows.steps.report.choosing import nearest, neighbours_of, one_of_each_label, pairs_of_rows, strongest
+from flows.steps.report.new_rows import how_samples_are_drawn, new_rows, samples_of
 from flows.steps.report.picture import Entry, Picture, Skipped
 from flows.steps.report.release_data import ReleaseData
 from models.measures.intervals import share_interval
 from service.release.manifest import Input, Manifest
-from service.sampling import Plan, default_plan, draw, run
 
 _FILTERS, _HEAT_UNITS = 128, 40
 _QUERIES, _NEIGHBOURS = 10, 5
@@ -59,8 +59,7 @@ def release_pictures(folder: Path, manifest: Manifest) -> Iterator[Entry]:
 def _reconstructions(release: ReleaseData) -> Picture:
     originals = np.load(release.folder / "golden" / "x.npy")
     rebuilt = release.runtime.reconstruct(originals)
-    samples = _samples(release, len(originals))
-    drawn = how_drawn(_plan(release, len(originals)))
+    samples, drawn = samples_of(release, len(originals)), how_samples_are_drawn(release)
     png = reconstruction_figure(release.tiles(originals), release.tiles(rebuilt), release.tiles(samples), "test", drawn)
     size = release.manifest.code.size
     features = math.prod(release.manifest.input.shape)
@@ -80,10 +79,9 @@ def _filters(release: ReleaseData) -> Entry:
     if weight is None:
         return Skipped("Filters", "The release's weights hold no first layer that could be drawn.")
     units, shape = len(weight), release.manifest.input.shape
-    strongest = np.argsort(-np.square(weight.reshape(units, -1)).sum(1), kind="stable")
     source = "Vincent et al. 2008, figure 3"
     if not release.look.is_image:
-        chosen = strongest[:_HEAT_UNITS]
+        chosen = strongest(weight, _HEAT_UNITS)
         names = release.manifest.input.columns or tuple(str(number) for number in range(1, shape[0] + 1))
         return Picture(
             "filters",
@@ -95,7 +93,7 @@ def _filters(release: ReleaseData) -> Entry:
             source,
         )
     kernels = weight.ndim == 4
-    chosen = strongest[:_FILTERS]
+    chosen = strongest(weight, _FILTERS)
     # (units, channels, height, width) -> channels last
     images = np.moveaxis(weight[chosen], 1, -1) if kernels else weight[chosen].reshape(-1, *shape)
     sort = "convolution kernels" if kernels else "filters"
@@ -186,47 +184,23 @@ def _lines(release: ReleaseData) -> Picture:
 
 
 def _generation(release: ReleaseData) -> Picture:
-    manifest, generator = release.manifest, np.random.default_rng(release.manifest.seed)
-    shape = manifest.input.shape
-    if release.look.is_image:
-        low, high = np.array(manifest.input.minimum), np.array(manifest.input.maximum)
-        many = images_there_are(manifest.input)
-    else:
-        low, high = release.rows.min(0), release.rows.max(0)
-        many = f"Of the box that {shape[0]} features span, the rows fill next to nothing"
-    noise = generator.uniform(low, high, (_NEW, *shape))
-    box = np.array(manifest.latent.minimum), np.array(manifest.latent.maximum)
-    codes = generator.uniform(*box, (_NEW, manifest.code.size)).astype(np.float32)
-    decoded, samples = release.runtime.decode(codes), _samples(release, _NEW)
-    drawn = how_drawn(_plan(release, _NEW))
+    manifest, made, drawn = release.manifest, new_rows(release, _NEW), how_samples_are_drawn(release)
+    many = (
+        images_there_are(manifest.input)
+        if release.look.is_image
+        else f"Of the box that {manifest.input.shape[0]} features span, the rows fill next to nothing"
+    )
+    noise, decoded, samples = (release.tiles(rows) for rows in (made.noise, made.decoded, made.samples))
     return Picture(
         "generation",
         f"Random {release.what}, random codes, samples",
-        generation_figure(release.tiles(noise), release.tiles(decoded), release.tiles(samples), release.what, drawn),
+        generation_figure(noise, decoded, samples, release.what, drawn),
         f"{_NEW} rows of random {release.what}, {_NEW} random codes decoded, and {_NEW} samples, {drawn}.",
         f"{many}: a random one is noise. Random codes, uniform within the training codes' range, are nearer to the "
         f"data and still miss it: an autoencoder has no prior. Samples are drawn {drawn}. "
         f"(n = {_NEW} each, seed {manifest.seed}.)",
         "Lee 2017 (All about autoencoders), the manifold hypothesis; Ghosh et al. 2020",
     )
-
-
-def _samples(release: ReleaseData, count: int) -> np.ndarray:
-    return run(release.runtime, draw(release.runtime, _plan(release, count))).x
-
-
-def _plan(release: ReleaseData, count: int) -> Plan:
-    return default_plan(release.manifest, count, release.manifest.seed)
-
-
-def how_drawn(plan: Plan) -> str:
-    """How samples are drawn, to be read behind `samples`."""
-    steps = f"by {plan.steps} step{'' if plan.steps == 1 else 's'} of"
-    return {
-        "density": "from the density fitted to the training codes",
-        "walkback": f"{steps} walkback from training rows",
-        "jacobian_walk": f"{steps} the Jacobian walk from training rows",
-    }[plan.method]
 
 
 def _between(first: np.ndarray, last: np.ndarray, share: np.ndarray) -> np.ndarray:
