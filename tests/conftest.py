@@ -24,6 +24,9 @@ os.environ["DO_NOT_TRACK"] = "1"
 os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
 # Read by torch; see flows.local_server.
 os.environ["OMP_WAIT_POLICY"] = "passive"
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # The other cores are the other workers'.
+    os.environ["OMP_NUM_THREADS"] = "1"
 
 # Every array argument of these modules is checked against the shape in its type while tests run; before anything
 # imports them.
@@ -66,6 +69,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             pytest.fail(missing, pytrace=False)
         if missing:
             pytest.skip(missing)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files whose tests start flows come first: they take longest, and workers shall end together."""
+    long = {item.path for item in items if "prefect_api" in getattr(item, "fixturenames", ())}
+    items.sort(key=lambda item: item.path not in long)
 
 
 @pytest.fixture
