@@ -33,6 +33,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 _STEPS = ("evaluation", "figures", "latent", "onnx_export", "release_contents", "report", "row_files")
 install_import_hook(["models", *(f"flows.steps.{name}" for name in _STEPS)], "beartype.beartype")
 
+from flows.command_line import main
 from flows.local_server import prefect_server
 from service.client import ManifoldClient
 
@@ -132,6 +133,33 @@ def manifold(prefect_api: str) -> Manifold:
             timeout=_PATIENCE,
             check=False,
         )
+
+    return run
+
+
+@pytest.fixture
+def manifold_here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Manifold:
+    """As `manifold`, in this process: for what ends before any flow starts."""
+
+    def run(
+        *arguments: str, home: Path, cwd: Path | None = None, extra: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        status: str | int | None = 0
+        with monkeypatch.context() as change:
+            theirs = environment(home, extra=extra)
+            for name in os.environ.keys() - theirs.keys():
+                change.delenv(name)
+            for name, value in theirs.items():
+                change.setenv(name, value)
+            change.chdir(cwd or home.parent)
+            change.setattr(sys, "argv", [_MANIFOLD, *arguments])
+            capsys.readouterr()
+            try:
+                main()
+            except SystemExit as end:
+                status = end.code
+        shown = capsys.readouterr()
+        return subprocess.CompletedProcess(sys.argv, int(status or 0), shown.out, shown.err)
 
     return run
 
