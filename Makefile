@@ -10,6 +10,9 @@ DEVELOPMENT := $(VENV)/.development-installed
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps
 LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-header --no-annotate --quiet -c requirements/constraints.txt
+# Most of the tests' time goes into starting processes that compute with one thread. Files stay whole: their tests share
+# what they train. `make test WORKERS=` runs in one process.
+WORKERS := --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help demo test check format install serve lock clean
 .DEFAULT_GOAL := help
@@ -21,7 +24,7 @@ demo: $(TRAINING) ## real data -> trained -> exported -> served -> embeddings an
 	$(BIN)/manifold demo $(if $(SERVE),--serve) $(if $(SOURCE),--source $(SOURCE)) $(if $(PORT),--port $(PORT))
 
 test: $(DEVELOPMENT) check ## every check and every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(WORKERS)
 
 check: $(DEVELOPMENT) ## format, lint, types, import contracts; edits nothing
 	$(BIN)/ruff format --check .

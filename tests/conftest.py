@@ -24,12 +24,16 @@ os.environ["DO_NOT_TRACK"] = "1"
 os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
 # Read by torch; see flows.local_server.
 os.environ["OMP_WAIT_POLICY"] = "passive"
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # The other cores are the other workers'.
+    os.environ["OMP_NUM_THREADS"] = "1"
 
 # Every array argument of these modules is checked against the shape in its type while tests run; before anything
 # imports them.
 _STEPS = ("evaluation", "figures", "latent", "onnx_export", "release_contents", "report", "row_files")
 install_import_hook(["models", *(f"flows.steps.{name}" for name in _STEPS)], "beartype.beartype")
 
+from flows.command_line import main
 from flows.local_server import prefect_server
 from service.client import ManifoldClient
 
@@ -66,6 +70,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             pytest.fail(missing, pytrace=False)
         if missing:
             pytest.skip(missing)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files whose tests start flows come first: they take longest, and workers shall end together."""
+    long = {item.path for item in items if "prefect_api" in getattr(item, "fixturenames", ())}
+    items.sort(key=lambda item: item.path not in long)
 
 
 @pytest.fixture
@@ -123,6 +133,33 @@ def manifold(prefect_api: str) -> Manifold:
             timeout=_PATIENCE,
             check=False,
         )
+
+    return run
+
+
+@pytest.fixture
+def manifold_here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Manifold:
+    """As `manifold`, in this process: for what ends before any flow starts."""
+
+    def run(
+        *arguments: str, home: Path, cwd: Path | None = None, extra: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        status: str | int | None = 0
+        with monkeypatch.context() as change:
+            theirs = environment(home, extra=extra)
+            for name in os.environ.keys() - theirs.keys():
+                change.delenv(name)
+            for name, value in theirs.items():
+                change.setenv(name, value)
+            change.chdir(cwd or home.parent)
+            change.setattr(sys, "argv", [_MANIFOLD, *arguments])
+            capsys.readouterr()
+            try:
+                main()
+            except SystemExit as end:
+                status = end.code
+        shown = capsys.readouterr()
+        return subprocess.CompletedProcess(sys.argv, int(status or 0), shown.out, shown.err)
 
     return run
 

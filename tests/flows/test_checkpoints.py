@@ -23,6 +23,7 @@ from flows.steps.training_state import WEIGHTS_FILE, finished, prune_training
 from models.checkpoints import Checkpoint
 from models.errors import TrainingDivergedError
 from service.release.atomic import folder_in_one_step
+from tests.flows import learn_layers
 
 _KILLS = 4
 
@@ -43,8 +44,11 @@ def finish(home: Path) -> list[str]:
     return said.splitlines()
 
 
-def test_killed_again_and_again_within_layers_the_weights_are_those_of_an_undisturbed_run(tmp_path: Path) -> None:
-    undisturbed = finish(tmp_path / "undisturbed")
+def test_killed_again_and_again_within_layers_the_weights_are_those_of_an_undisturbed_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    learn_layers.main(tmp_path / "undisturbed")
+    undisturbed = capsys.readouterr().out.splitlines()
     home = tmp_path / "killed"
     heard: list[str] = []
     moments = np.random.default_rng(0)

@@ -49,15 +49,15 @@ def only_dataset(home: Path) -> Dataset:
     ],
 )
 def test_a_wrong_setting_names_the_field_what_came_and_what_is_allowed(
-    manifold: Manifold, tmp_path: Path, setting: str, named: list[str]
+    manifold_here: Manifold, tmp_path: Path, setting: str, named: list[str]
 ) -> None:
-    said = refusal(manifold("train", "--source", "digits", "--set", setting, home=tmp_path / "home"))
+    said = refusal(manifold_here("train", "--source", "digits", "--set", setting, home=tmp_path / "home"))
     assert all(part in said for part in named), said
     assert not (tmp_path / "home" / "datasets").exists()
 
 
-def test_an_unknown_recipe_names_those_there_are(manifold: Manifold, tmp_path: Path) -> None:
-    said = refusal(manifold("train", "--recipe", "vae", home=tmp_path / "home"))
+def test_an_unknown_recipe_names_those_there_are(manifold_here: Manifold, tmp_path: Path) -> None:
+    said = refusal(manifold_here("train", "--recipe", "vae", home=tmp_path / "home"))
     assert "'vae' came" in said
     assert "sdae" in said
 
@@ -162,39 +162,41 @@ def test_a_flipped_byte_keeps_a_release_from_promotion(manifold: Manifold, copie
     assert "encoder.onnx" in doctor.stdout
 
 
-def test_an_unknown_release_names_those_there_are(manifold: Manifold, trained_home: Path) -> None:
+def test_an_unknown_release_names_those_there_are(manifold_here: Manifold, trained_home: Path) -> None:
     (version,) = ReleaseStore(Home(trained_home)).versions()
-    assert version in refusal(manifold("releases", "promote", "20200101", home=trained_home))
+    assert version in refusal(manifold_here("releases", "promote", "20200101", home=trained_home))
 
 
-def test_a_rollback_needs_a_previous_champion(manifold: Manifold, trained_home: Path) -> None:
-    assert "no previous champion" in refusal(manifold("releases", "rollback", home=trained_home))
+def test_a_rollback_needs_a_previous_champion(manifold_here: Manifold, trained_home: Path) -> None:
+    assert "no previous champion" in refusal(manifold_here("releases", "rollback", home=trained_home))
 
 
-def test_no_releases_yet_names_the_command_that_makes_one(manifold: Manifold, tmp_path: Path) -> None:
-    assert "manifold train" in manifold("releases", "list", home=tmp_path / "home").stdout
+def test_no_releases_yet_names_the_command_that_makes_one(manifold_here: Manifold, tmp_path: Path) -> None:
+    assert "manifold train" in manifold_here("releases", "list", home=tmp_path / "home").stdout
 
 
-def test_a_service_that_is_not_there_is_named(manifold: Manifold, tmp_path: Path) -> None:
+def test_a_service_that_is_not_there_is_named(manifold_here: Manifold, tmp_path: Path) -> None:
     np.save(tmp_path / "rows.npy", np.zeros((1, 4), np.float32))
     url = "http://127.0.0.1:1"
-    assert url in refusal(manifold("embed", str(tmp_path / "rows.npy"), "--url", url, home=tmp_path / "home"))
+    assert url in refusal(manifold_here("embed", str(tmp_path / "rows.npy"), "--url", url, home=tmp_path / "home"))
 
 
 @pytest.mark.parametrize("content", [b"not rows", b""])
-def test_a_file_without_rows_is_named(manifold: Manifold, tmp_path: Path, content: bytes) -> None:
+def test_a_file_without_rows_is_named(manifold_here: Manifold, tmp_path: Path, content: bytes) -> None:
     (tmp_path / "rows.npy").write_bytes(content)
-    assert "rows.npy" in refusal(manifold("embed", str(tmp_path / "rows.npy"), home=tmp_path / "home"))
+    assert "rows.npy" in refusal(manifold_here("embed", str(tmp_path / "rows.npy"), home=tmp_path / "home"))
 
 
-def test_a_file_of_objects_is_refused(manifold: Manifold, tmp_path: Path) -> None:
+def test_a_file_of_objects_is_refused(manifold_here: Manifold, tmp_path: Path) -> None:
     np.save(tmp_path / "rows.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
-    assert "numbers" in refusal(manifold("embed", str(tmp_path / "rows.npy"), home=tmp_path / "home"))
+    assert "numbers" in refusal(manifold_here("embed", str(tmp_path / "rows.npy"), home=tmp_path / "home"))
 
 
 @pytest.mark.parametrize("arguments", [(), ("--cron", "0 3 * * *", "--every", "60")])
-def test_a_schedule_needs_one_of_cron_and_every(manifold: Manifold, tmp_path: Path, arguments: tuple[str, ...]) -> None:
-    assert "one of --cron and --every" in refusal(manifold("schedule", *arguments, home=tmp_path / "home"))
+def test_a_schedule_needs_one_of_cron_and_every(
+    manifold_here: Manifold, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    assert "one of --cron and --every" in refusal(manifold_here("schedule", *arguments, home=tmp_path / "home"))
 
 
 def test_a_wrong_cron_is_named_with_an_example(manifold: Manifold, tmp_path: Path) -> None:
@@ -216,8 +218,8 @@ def test_the_doctor_finds_the_champion_whole(manifold: Manifold, trained_home: P
 @pytest.mark.parametrize(
     "command", ["train", "schedule", "serve", "embed", "classify", "generate", "doctor", "releases", "demo"]
 )
-def test_each_command_explains_itself(manifold: Manifold, tmp_path: Path, command: str) -> None:
-    result = manifold(command, "--help", home=tmp_path / "home")
+def test_each_command_explains_itself(manifold_here: Manifold, tmp_path: Path, command: str) -> None:
+    result = manifold_here(command, "--help", home=tmp_path / "home")
     assert result.returncode == 0
     assert "Usage" in result.stdout
 

@@ -97,7 +97,7 @@ def unsteady_mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[UnsteadyMirror]
     from torchvision.datasets import MNIST
 
     with UnsteadyMirror() as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         monkeypatch.setattr(MNIST, "mirrors", [f"http://127.0.0.1:{server.server_port}/"])
         digests = [

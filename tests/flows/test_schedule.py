@@ -28,7 +28,9 @@ def test_an_interval_fires_again_and_again_and_moves_the_champion(
 ) -> None:
     home = tmp_path / "home"
     arguments = ["schedule", "--every", "5", "--name", "often", "--source", str(photos), *SMALL]
-    with started(*arguments, home=home, prefect=prefect_api):
+    # Prefect looks every 10 seconds for what is due.
+    often = {"PREFECT_RUNNER_POLL_FREQUENCY": "1"}
+    with started(*arguments, home=home, prefect=prefect_api, extra=often):
         deadline = time.monotonic() + 200
         while Channels(Home(home)).read().previous is None:
             assert time.monotonic() < deadline, "two scheduled runs did not finish"

@@ -6,13 +6,13 @@ import subprocess
 import sys
 
 import httpx
-import pytest
 
 
-@pytest.mark.parametrize("library", ["prefect", "torch", "bentoml", "onnxruntime", "sklearn"])
-def test_the_command_line_starts_without(library: str) -> None:
-    script = f"import sys, flows.command_line, flows.train_command; sys.exit({library!r} in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+def test_the_command_line_starts_without_the_large_libraries() -> None:
+    large = ("prefect", "torch", "bentoml", "onnxruntime", "sklearn")
+    script = f"import sys, flows.command_line, flows.train_command; print(*sys.modules.keys() & set({large}))"
+    started = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert started.stdout.split() == []
 
 
 def test_prefects_page_asks_the_server_that_serves_it(prefect_api: str) -> None:

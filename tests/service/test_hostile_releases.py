@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -93,15 +94,23 @@ HARMS: dict[str, tuple[Harm, str]] = {
 }
 
 
-@pytest.mark.parametrize("name", HARMS)
-def test_a_release_whose_parts_do_not_fit_never_goes_live(
-    home: Home, champion_of: Callable[[Home], Champion], name: str
-) -> None:
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A home with the champion `good`, and `bad` to be harmed; each test copies it."""
+    home = Home(tmp_path_factory.mktemp("two") / "home")
     publish_tiny(home, "good")
     promote(home, "good")
+    publish_tiny(home, "bad", classifier=True, sampling=every_method())
+    return home
+
+
+@pytest.mark.parametrize("name", HARMS)
+def test_a_release_whose_parts_do_not_fit_never_goes_live(
+    home: Home, two: Home, champion_of: Callable[[Home], Champion], name: str
+) -> None:
+    shutil.copytree(two.root, home.root)
     champion = champion_of(home)
     champion.look()
-    publish_tiny(home, "bad", classifier=True, sampling=every_method())
     harm, words = HARMS[name]
     forge(home.store / "bad", harm)
     promote(home, "bad")
