@@ -13,6 +13,8 @@ import torch
 from benchmarks.harness import Row, publish
 from benchmarks.training.out_of_core import out_of_core_rows
 from benchmarks.training.peers import peer_rows
+from benchmarks.training.plain_loop import plain_loop_rows
+from benchmarks.training.precision import precision_rows
 from benchmarks.training.ratios import deep_rows, product_rows, system_rows
 from benchmarks.training.scaling import scaling_rows
 from benchmarks.training.subjects import THREADS, devices
@@ -21,6 +23,8 @@ _GROUPS: dict[str, Callable[[torch.device], Iterable[Row]]] = {
     "products": product_rows,
     "systems": system_rows,
     "deep": deep_rows,
+    "precision": precision_rows,
+    "plain-loop": plain_loop_rows,
     "peers": peer_rows,
     "out-of-core": out_of_core_rows,
     "scaling": scaling_rows,

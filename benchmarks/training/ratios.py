@@ -26,11 +26,11 @@ _DEEP: dict[str, list[Any]] = {
 
 
 def product_rows(device: torch.device) -> Iterator[Row]:
-    """`ae_epoch_over_gemm_128` and `_512`."""
+    """`ae_epoch_over_gemm_128` and `_512`, in float32 on both sides."""
     rows = mnist(ROWS)
     for batch_size, goal in ((128, 1.10), (512, 1.05)):
         sides = {
-            "ours": layer_epoch("ae", rows, batch_size, device),
+            "ours": layer_epoch("ae", rows, batch_size, device, "float32"),
             "matrix products alone": products_epoch(rows, 1000, batch_size, device),
         }
         samples = interleave(sides, rounds=_ROUNDS)
@@ -39,10 +39,10 @@ def product_rows(device: torch.device) -> Iterator[Row]:
 
 
 def system_rows(device: torch.device) -> Iterator[Row]:
-    """`dae_over_ae`, `cae_over_ae`, `scae_over_ae`, each at a batch of 128."""
+    """`dae_over_ae`, `cae_over_ae`, `scae_over_ae`, each at a batch of 128, all in float32: SCAE always is."""
     goals = {"dae": 1.05, "cae": 1.10, "scae": 1.40}
     rows = mnist(ROWS)
-    sides = {name: layer_epoch(name, rows, 128, device) for name in ("ae", *goals)}
+    sides = {name: layer_epoch(name, rows, 128, device, "float32") for name in ("ae", *goals)}
     samples = interleave(sides, rounds=_ROUNDS)
     for name, goal in goals.items():
         yield ratio(named(f"{name}_over_ae", device), samples, name, "ae", goal=goal, better="lower", seed=0)
@@ -53,7 +53,7 @@ def deep_rows(device: torch.device) -> Iterator[Row]:
     rows = mnist(_DEEP_ROWS)
     for suffix, layers in _DEEP.items():
         shape = (28, 28)
-        fine_tuning = {"epochs": 1, "batch_size": 128}
+        fine_tuning = {"epochs": 1, "batch_size": 128, "precision": "float32"}
         plain = recipe("sae", layers=layers, fine_tuning=fine_tuning)
         contractive = recipe("cae", layers=layers, fine_tuning=fine_tuning | {"contract": True})
         sides = {"ae": stack_epoch(plain, rows, device, shape=shape)}

@@ -17,6 +17,7 @@ from models.fine_tuning import fine_tune
 from models.objectives import Objective, fine_tuning_objective, layer_objective
 from models.pretraining import pretrain_layer
 from models.recipe import Recipe
+from models.recipe_parts import Precision
 from models.stack import Stack, build_stack
 
 THREADS = 2
@@ -72,9 +73,12 @@ def recipe(name: str = "ae", **fields: Any) -> Recipe:
     return Recipe.model_validate({"name": name, "kind": name, **_SINGLE, **SYSTEMS[name], **fields})
 
 
-def layer_epoch(name: str, rows: Images, batch_size: int, device: torch.device, **fields: Any) -> Seconds:
+def layer_epoch(
+    name: str, rows: Images, batch_size: int, device: torch.device, precision: Precision = "auto", **fields: Any
+) -> Seconds:
     """One epoch of greedy training of a system's only layer, with fields put over its recipe."""
-    subject = recipe(name, pretraining={"epochs": 1, "batch_size": batch_size}, **fields)
+    pretraining = {"epochs": 1, "batch_size": batch_size, "precision": precision}
+    subject = recipe(name, pretraining=pretraining, **fields)
     (pair,) = build_stack(subject, rows.shape[1:]).pairs
 
     def epoch() -> float:

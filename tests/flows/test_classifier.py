@@ -88,7 +88,7 @@ def test_labelled_rows_become_a_classifier_whose_error_is_that_of_what_is_served
         (error.value * len(rows) + 50 * 1.96**2) / (len(rows) + 1.96**2), rel=1e-4
     )
     assert (error.confidence, error.method) == (0.95, "Wilson")
-    assert manifest.precisions == dict.fromkeys(("layer_1", "layer_2", "supervised_fine_tuning"), "float32")
+    assert manifest.precisions == dict.fromkeys(("layer_1", "fine_tuning", "supervised_fine_tuning"), "float32")
     assert manifest.contraction_forms == {"supervised_fine_tuning": "closed"}
 
 

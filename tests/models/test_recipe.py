@@ -159,7 +159,7 @@ def test_an_integer_among_the_layers_is_a_dense_width(recipe_mapping: Mapping) -
         ({"pretraining": {"patience": -1}}, "pretraining.patience: -1 came; allowed: greater than or equal to 0"),
         (
             {"pretraining": {"precision": "float16"}},
-            "pretraining.precision: 'float16' came; allowed: 'float32' or 'bfloat16'",
+            "pretraining.precision: 'float16' came; allowed: 'auto', 'float32' or 'bfloat16'",
         ),
         (
             {"loss": "binary_cross_entropy", "output_activation": "linear"},
