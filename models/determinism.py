@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from torch.utils import deterministic
 
 _OMP_PAUSE_SOFT = 1
 
@@ -20,8 +21,11 @@ def reproducible(device: torch.device) -> Iterator[None]:
     """
     algorithms = torch.are_deterministic_algorithms_enabled()
     warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    fills = deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]  # a module that is a class
     flushes = _flushes_denormals()
     torch.use_deterministic_algorithms(device.type == "cpu" or algorithms, warn_only=warn_only)
+    # Torch would also write NaN over each new tensor before it is computed, which is for debugging.
+    deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     # Sigmoids that saturate make gradients so small that some CPUs compute with them a hundred times more
     # slowly.
     _flush_denormals(True)
@@ -30,6 +34,7 @@ def reproducible(device: torch.device) -> Iterator[None]:
             yield
     finally:
         _flush_denormals(flushes)
+        deterministic.fill_uninitialized_memory = fills  # type: ignore[attr-defined]
         torch.use_deterministic_algorithms(algorithms, warn_only=warn_only)
 
 

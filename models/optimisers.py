@@ -13,10 +13,11 @@ from models.recipe_parts import Optimiser
 def build_optimiser(model: nn.Module, settings: Optimiser) -> torch.optim.Optimizer:
     """The optimiser of all parameters that can be trained; weight decay spares biases."""
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": settings.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
+    weights, biases = ([p for p in parameters if (p.ndim > 1) is wanted] for wanted in (True, False))
+    # Without decay one group is enough, and one group is one call.
+    groups = [{"params": weights, "weight_decay": settings.weight_decay}, {"params": biases, "weight_decay": 0.0}]
+    if settings.weight_decay == 0:
+        groups = [{"params": [*weights, *biases], "weight_decay": 0.0}]
     if settings.name == "adam":
         # AdamW without decay is Adam.
         return torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)

@@ -103,6 +103,7 @@ def test_training_leaves_torchs_settings_and_global_random_state_alone(recipe_ma
     train(small(recipe_mapping, kind="dae", corruption=GAUSSIAN), digits[:100])
     assert torch.equal(torch.random.get_rng_state(), state)
     assert not torch.are_deterministic_algorithms_enabled()
+    assert torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
     assert float(torch.tensor([1e-310], dtype=torch.float64) * 1) > 0
 
 
