@@ -35,7 +35,7 @@ class Contracted(NamedTuple):
 
 
 def penalty_form(model: Autoencoder, asked: ContractionForm) -> PenaltyForm:
-    """How the analytic penalty of a model is computed: the cheapest exact form that applies.
+    """How the analytic penalty of a model is computed: exactly where that is cheap, else without bias.
 
     One layer has a closed form. A deep encoder is computed exactly where its code has at most 4 units, or at most 64
     and `exact` is asked for; otherwise one Hutchinson probe a row estimates the norm without bias.

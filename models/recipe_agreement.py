@@ -5,7 +5,7 @@ from __future__ import annotations
 from models.recipe_errors import Fault
 from models.recipe_fields import RecipeFields
 from models.recipe_layers import layer_contraction, layer_corruption
-from models.recipe_parts import LARGEST_EXACT_CODE, Contraction, Convolution, Dense, Layer
+from models.recipe_parts import LARGEST_CODE, LARGEST_EXACT_CODE, Contraction, Convolution, Dense, Layer
 
 
 def disagreements(recipe: RecipeFields) -> list[Fault]:
@@ -32,6 +32,10 @@ def _layer_faults(recipe: RecipeFields) -> list[Fault]:
         for index, kind in enumerate(kinds)
         if kind == "convolution" and "dense" in kinds[:index]
     )
+    last = recipe.layers[-1]
+    if isinstance(last, Dense) and last.width > LARGEST_CODE:
+        allowed = f"at most {LARGEST_CODE} in the last layer, whose code a density is fitted to"
+        faults.append(Fault(f"layers.{len(kinds) - 1}.width", last.width, allowed))
     resized = [
         index for index, layer in enumerate(recipe.layers) if isinstance(layer, Convolution) and layer.up == "resize"
     ]

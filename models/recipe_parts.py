@@ -19,6 +19,8 @@ Precision = Literal["auto", "float32", "bfloat16"]
 
 # A penalty that takes one vector-Jacobian product a code unit is affordable up to here.
 LARGEST_EXACT_CODE = 64
+# A density with full covariances is fitted to the codes: above, it would take gigabytes.
+LARGEST_CODE = 8192
 
 
 def _no_truth_value(value: object) -> object:

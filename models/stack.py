@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from models.errors import ShapeError
 from models.layers import Autoencoder, Pair, build_pair
 from models.preprocessing import scaled_shape
 from models.randomness import make_generator
 from models.recipe import Recipe, code_activation, reconstruction_activation
+from models.recipe_parts import LARGEST_CODE
 
 
 class Stack(Autoencoder):
@@ -69,7 +71,8 @@ def build_stack(recipe: Recipe, input_shape: tuple[int, ...]) -> Stack:
             (columns,).
 
     Raises:
-        ShapeError: convolutions for something that is no image, or an image smaller than a kernel.
+        ShapeError: convolutions for something that is no image, an image smaller than a kernel, or a code of more
+            than 8,192 units, to which no density could be fitted.
     """
     shape = scaled_shape(recipe, input_shape)
     pairs: list[Pair] = []
@@ -84,4 +87,9 @@ def build_stack(recipe: Recipe, input_shape: tuple[int, ...]) -> Stack:
         )
         pairs.append(pair)
         shape = pair.code_shape
+    if (units := math.prod(shape)) > LARGEST_CODE:
+        raise ShapeError(
+            f"layers: rows of {input_shape} get a code of {shape}, {units} units; allowed: at most {LARGEST_CODE}; "
+            f"end with a dense layer, or with more strides"
+        )
     return Stack(pairs)

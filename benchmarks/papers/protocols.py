@@ -93,6 +93,7 @@ def _corrupted(kind: str, level: float) -> tuple[str, ...]:
 _THREE = (*_CLASSIFIED, "layers=[1000,1000,1000]")
 _ONE = (*_CLASSIFIED, "layers=[1000]")
 _AE = ("kind=ae",)
+_UNCONTRACTED = ("contraction={kind: none, weight: 0}",)
 _MASKED = ("corruption.kind=masking", "corruption.level=0.25")
 # Supervised fine-tuning on clean rows, as the papers have it, or on corrupted ones.
 _CLEAN = ("supervised_fine_tuning.corruption.kind=none",)
@@ -100,6 +101,7 @@ _FINE_TUNING_ROWS = Choice(
     "rows of supervised fine-tuning",
     (_CLEAN, _corrupted("masking", 0.25), _corrupted("gaussian", 0.2), _corrupted("gaussian", 0.35)),
 )
+_PENALTY_WEIGHT = Choice("weight of the contraction penalty", (("contraction.weight=1",), ("contraction.weight=3",)))
 
 
 def _at_level(percent: int) -> Protocol:
@@ -121,6 +123,11 @@ def _at_level(percent: int) -> Protocol:
         seeds=3,
         measures=("error",),
     )
+
+
+def _convolutional(name: str, recipe: str, settings: tuple[str, ...], measure: Measure) -> Protocol:
+    """A shipped convolutional recipe, for pictures of the shape that it is for."""
+    return Protocol(name, recipe, settings, choices=(), cut="full", seeds=1, measures=(measure,))
 
 
 PROTOCOLS: tuple[Protocol, ...] = (
@@ -165,7 +172,7 @@ PROTOCOLS: tuple[Protocol, ...] = (
         settings=(*_ONE, *_epochs(60, "3e-3", 80)),
         choices=(
             _FINE_TUNING_ROWS,
-            Choice("weight of the contraction penalty", (("contraction.weight=1",), ("contraction.weight=3",))),
+            _PENALTY_WEIGHT,
         ),
         cut="full",
         seeds=3,
@@ -193,8 +200,8 @@ PROTOCOLS: tuple[Protocol, ...] = (
     Protocol(
         name="cae1-clean",
         recipe="cae",
-        settings=(*_ONE, *_epochs(60, "3e-3", 40), "contraction.weight=1", *_CLEAN),
-        choices=(),
+        settings=(*_ONE, *_epochs(60, "3e-3", 40), *_CLEAN),
+        choices=(_PENALTY_WEIGHT,),
         cut="full",
         seeds=3,
         measures=("error", "jacobian"),
@@ -217,6 +224,21 @@ PROTOCOLS: tuple[Protocol, ...] = (
         seeds=1,
         measures=("noisy_squared_error",),
     ),
+    # No paper has a table of these: that they do what their papers say of the others.
+    Protocol(
+        name="scae1",
+        recipe="scae",
+        settings=(*_ONE, *_epochs(60, "3e-3", 0), "supervised_fine_tuning.epochs=0"),
+        choices=(),
+        cut="full",
+        seeds=1,
+        measures=("jacobian",),
+    ),
+    _convolutional("ae-convolutional", "ae-convolutional", (), "noisy_squared_error"),
+    _convolutional("dae-convolutional", "dae-convolutional", (), "noisy_squared_error"),
+    _convolutional("cae-convolutional", "cae-convolutional", (), "jacobian"),
+    _convolutional("scae-convolutional", "scae-convolutional", (), "jacobian"),
+    _convolutional("uncontracted-convolutional", "cae-convolutional", (*_AE, *_UNCONTRACTED), "jacobian"),
     *(_at_level(percent) for percent in (0, 10, 25, 40)),
 )
 

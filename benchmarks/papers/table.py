@@ -43,6 +43,7 @@ def rows(outcomes: Mapping[str, Outcome]) -> Iterator[Row]:
         sides = {name: {"average Jacobian norm": norm} for name, norm in norms.items()}
         value = norms["ae1-clean"] / norms["cae1-clean"]
         yield Row("jacobian_ae_over_cae", value, "ratio", 10, "higher", "Rifai 2011: 24", seed=0, sides=sides)
+    yield from _contraction_and_noise(outcomes)
     if {f"sdae3-basic-{level}" for level in _LEVELS} <= have:
         without = statistics.fmean(outcomes["sdae3-basic-0"].values("error"))
         for level in _LEVELS:
@@ -51,6 +52,19 @@ def rows(outcomes: Mapping[str, Outcome]) -> Iterator[Row]:
     if {"dae1", "ae1-clean"} <= have:
         noisy = [outcomes[name].figures[0]["noisy_squared_error"] for name in ("dae1", "ae1-clean")]
         yield Row("dae_over_ae_noisy_error", noisy[0] / noisy[1], "ratio", 0.6, "lower", "below 1", seed=0)
+
+
+def _contraction_and_noise(outcomes: Mapping[str, Outcome]) -> Iterator[Row]:
+    """Beyond the papers' tables: the stochastic contractive autoencoder, and convolutional ones."""
+    for name, over, under, figure, goal in (
+        ("jacobian_ae_over_scae", "ae1-clean", "scae1", "jacobian", 1.0),
+        ("jacobian_ae_over_cae_convolutional", "uncontracted-convolutional", "cae-convolutional", "jacobian", 1.0),
+        ("jacobian_ae_over_scae_convolutional", "uncontracted-convolutional", "scae-convolutional", "jacobian", 1.0),
+        ("noisy_error_ae_over_dae_convolutional", "ae-convolutional", "dae-convolutional", "noisy_squared_error", 1.0),
+    ):
+        if {over, under} <= outcomes.keys():
+            value = outcomes[over].figures[0][figure] / outcomes[under].figures[0][figure]
+            yield Row(name, value, "ratio", goal, "higher", "no figure; above 1 is what it is for", seed=0)
 
 
 def _error(name: str, outcome: Outcome, goal: float, peer: str) -> Row:
@@ -78,7 +92,8 @@ def _interval(values: tuple[float, ...] | list[float], outcome: Outcome | None) 
     mean, seeds = statistics.fmean(values), len(values)
     if seeds > 1:
         half = float(stats.t.ppf(0.975, seeds - 1)) * statistics.stdev(values) / math.sqrt(seeds)
-        return {"mean": mean, "low": mean - half, "high": mean + half, "seeds": seeds}
+        each = {f"seed {seed}": value for seed, value in enumerate(values)}
+        return {"mean": mean, "low": mean - half, "high": mean + half, "seeds": seeds, **each}
     if outcome is None:
         return {"mean": mean, "seeds": seeds}
     rows = TEST_ROWS[outcome.protocol.cut]

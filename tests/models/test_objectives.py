@@ -208,7 +208,7 @@ def test_the_probed_penalty_of_a_whole_encoder_is_right_in_expectation(x: Tensor
     ("widths", "asked", "taken"),
     [((5, 3), "auto", "exact"), ((5, 30), "auto", "probe"), ((5, 30), "exact", "exact"), ((5, 3), "probe", "probe")],
 )
-def test_the_cheapest_exact_form_that_applies_is_taken(
+def test_a_deep_penalty_is_exact_where_the_code_is_small_or_it_is_asked_for_and_else_a_probe(
     widths: tuple[int, ...], asked: ContractionForm, taken: str
 ) -> None:
     assert penalty_form(deep(widths), asked) == taken
