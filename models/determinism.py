@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,6 +13,11 @@ import torch
 from torch.utils import deterministic
 
 _OMP_PAUSE_SOFT = 1
+
+# A forked child knows of threads that only its parent has, and would wait for them for ever.
+_forked = threading.Event()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked.set)
 
 
 @contextmanager
@@ -51,7 +58,7 @@ def _dismiss_helpers() -> None:
     was shared out before training would decide which share of a product is flushed. Elsewhere OpenMP hands the setting
     on with the work.
     """
-    if sys.platform == "linux":
+    if sys.platform == "linux" and not _forked.is_set():
         # Torch loads its OpenMP for all to see.
         pause = getattr(ctypes.CDLL(None), "omp_pause_resource_all", None)
         if pause is not None:

@@ -93,7 +93,8 @@ def reconstruction_loss(
         ModelError: cross-entropy of something that is no sigmoid; a validated recipe never asks for it.
     """
     if loss == "squared_error":
-        return squared_error(x, activate(activation, preactivation), weight)
+        # Half the bits would round a sigmoid above 6.2 to 1, where nothing is learned any more.
+        return squared_error(x, activate(activation, preactivation.to(x.dtype)), weight)
     if activation != "sigmoid":
         raise ModelError(f"binary_cross_entropy of a {activation} reconstruction came; expected sigmoid")
     return binary_cross_entropy(x, preactivation, weight)

@@ -145,6 +145,7 @@ def manifold_here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
         *arguments: str, home: Path, cwd: Path | None = None, extra: dict[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
         status: str | int | None = 0
+        before = dict(os.environ)
         with monkeypatch.context() as change:
             theirs = environment(home, extra=extra)
             for name in os.environ.keys() - theirs.keys():
@@ -158,6 +159,9 @@ def manifold_here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
                 main()
             except SystemExit as end:
                 status = end.code
+        # The command sets some of its own, for what it starts.
+        os.environ.clear()
+        os.environ.update(before)
         shown = capsys.readouterr()
         return subprocess.CompletedProcess(sys.argv, int(status or 0), shown.out, shown.err)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 import torch
@@ -12,6 +14,7 @@ import torch
 from benchmarks.papers.cuts import open_cut
 from benchmarks.papers.protocols import Protocol
 from benchmarks.papers.runs import Figures, carry_out
+from models.errors import TrainingDivergedError
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ def measure_protocols(
         on_outcome: is told of each protocol that is done.
     """
     outcomes: dict[str, Outcome] = {}
-    with ProcessPoolExecutor(processes, initializer=_on_one_thread) as pool:
+    with ProcessPoolExecutor(processes, get_context("spawn"), _on_one_thread) as pool:
         choices = {pool.submit(choose, protocol, home, data_folder): protocol for protocol in protocols}
         seeds: dict[Future[Figures], tuple[Protocol, int]] = {}
         answers: dict[str, tuple[Answer, ...]] = {}
@@ -78,7 +81,7 @@ def measure_protocols(
                 figures = tuple(measured[protocol.name][seed] for seed in range(protocol.seeds))
                 outcomes[protocol.name] = Outcome(protocol, answers[protocol.name], figures)
                 on_outcome(outcomes[protocol.name])
-    return outcomes
+    return {protocol.name: outcomes[protocol.name] for protocol in protocols}
 
 
 def choose(protocol: Protocol, home: Path, data_folder: Path) -> tuple[Answer, ...]:
@@ -91,7 +94,11 @@ def choose(protocol: Protocol, home: Path, data_folder: Path) -> tuple[Answer, .
         for number, settings in enumerate(choice.alternatives):
             say = _saying(f"{protocol.name}, {choice.about}, {' '.join(settings)}")
             recipe = protocol.recipe_of([*before, number], seed=0)
-            watched.append(carry_out(dataset, recipe, (), home, say)[protocol.watched])
+            try:
+                watched.append(carry_out(dataset, recipe, (), home, say)[protocol.watched])
+            except TrainingDivergedError as error:
+                say(str(error))
+                watched.append(math.inf)
         answers.append(Answer(tuple(watched), watched.index(min(watched))))
     return tuple(answers)
 

@@ -23,11 +23,13 @@ from flows.steps.training import (
     pretrain_step,
     scale_dataset,
 )
+from flows.steps.training_state import training_device
 from models.batches import chunks
 from models.contraction import pair_jacobian_norm
 from models.corruption import corrupt
 from models.measures.labels import nearest_neighbour_accuracy
 from models.measures.reconstruction import pca_squared_error
+from models.precision import multiplies_bfloat16
 from models.preprocessing import scale_rows
 from models.randomness import make_generator
 from models.recipe import Recipe
@@ -61,6 +63,7 @@ def carry_out(dataset: Dataset, recipe: Recipe, measures: tuple[Measure, ...], h
         recipe.model_dump(mode="json", exclude={"name"}),
         measures,
         torch.__version__,
+        multiplies_bfloat16(training_device()),
     ]
     digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:24]
     kept = home / "figures" / f"{digest}.json"

@@ -18,6 +18,7 @@ from flows.steps.training_state import (
     save_weights,
     state_key,
     training_device,
+    training_key,
 )
 from models.classifier import Classifier, build_classifier
 from models.fine_tuning import fine_tune, fine_tune_classifier
@@ -82,7 +83,7 @@ def pretrain_step(
     Raises:
         TrainingDivergedError: the loss became infinite or NaN; the last checkpoint is kept.
     """
-    key = state_key(f"layer{index + 1}", {"below": below.name, "layer": layer_recipe(recipe, index)})
+    key = training_key(f"layer{index + 1}", {"below": below.name, "layer": layer_recipe(recipe, index)})
 
     def make(folder: Path) -> None:
         pair = build_stack(recipe, dataset.record.shape).pairs[index]
@@ -132,7 +133,7 @@ def fine_tune_step(
         TrainingDivergedError: the loss became infinite or NaN; the last checkpoint is kept.
     """
     described = recipe.model_dump(mode="json", exclude={"name", "pretraining", "supervised_fine_tuning"})
-    key = state_key("stack", {"layers": [layer.name for layer in layers], "recipe": described})
+    key = training_key("stack", {"layers": [layer.name for layer in layers], "recipe": described})
 
     def make(folder: Path) -> None:
         stack = build_stack(recipe, dataset.record.shape)
@@ -185,7 +186,7 @@ def classify_step(
         "labels": dataset.record.label_names,
         "recipe": described,
     }
-    key = state_key("classifier", made_from)
+    key = training_key("classifier", made_from)
 
     def make(folder: Path) -> None:
         classifier = _initial_classifier(dataset, recipe)

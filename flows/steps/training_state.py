@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,12 @@ def training_device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
+def training_key(step: str, made_from: dict[str, Any]) -> str:
+    """The name of the folder of a step that learns: also by whether this machine multiplies bfloat16 itself, on which
+    `precision: auto` depends."""
+    return state_key(step, {"bfloat16": multiplies_bfloat16(training_device())} | made_from)
+
+
 def state_key(step: str, made_from: dict[str, Any]) -> str:
     """The name of a step's folder: the same for the same inputs, libraries and format.
 
@@ -53,7 +60,6 @@ def state_key(step: str, made_from: dict[str, Any]) -> str:
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
         "device": training_device(),
-        "bfloat16": multiplies_bfloat16(training_device()),
     } | made_from
     digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
     return f"{step}-{digest[:24]}"
@@ -119,12 +125,13 @@ def load_weights(folder: Path) -> dict[str, torch.Tensor]:
 def prune_training(home: Path, *, now: datetime, unused_for: timedelta) -> list[str]:
     """Remove the folders, checkpoints and drafts that no run has used for so long; their names."""
     oldest = (now - unused_for).timestamp()
-    old = [path for path in sorted((home / "training").glob("*")) if path.stat().st_mtime < oldest]
-    # A layer may take longer, and its draft is touched at the beginning and at the end.
-    stale = [path for path in old if not (path.name.startswith(".") and is_held(path))]
-    for path in stale:
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
-    return [path.name for path in stale]
+    removed = []
+    for path in sorted((home / "training").glob("*")):
+        # A training under way finishes some of these, and removes others, meanwhile.
+        with suppress(FileNotFoundError):
+            # A layer may take longer, and its draft is touched at the beginning and at the end.
+            if path.stat().st_mtime >= oldest or (path.name.startswith(".") and is_held(path)):
+                continue
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+            removed.append(path.name)
+    return removed

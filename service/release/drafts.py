@@ -1,8 +1,9 @@
 """What is being written beside its place: held by a lock while its writer lives, so that a dead one's is known.
 
 The lock is the kernel's on the draft itself: it goes with its process however that ends, holds between containers that
-share a folder, where process numbers say nothing, and leaves no file behind. Where a file system has no such locks,
-nothing is held, and nothing is taken for abandoned.
+share a folder of one machine, where process numbers say nothing, and leaves no file behind. Where a file system has
+no such locks, nothing is held, and nothing is removed as abandoned. Machines that share a folder must see each other's
+locks (NFS does, unless it is mounted with `local_lock`), or the draft of one is abandoned to the other.
 """
 
 from __future__ import annotations

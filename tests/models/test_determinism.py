@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -37,3 +40,24 @@ def test_denormals_are_flushed_in_all_threads_whatever_these_did_before_and_kept
         with reproducible(torch.device("cpu")):
             assert kept(denormals) == [0, 0]
         assert kept(denormals) == every
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_forked_child_trains_though_its_parent_has_computed_on_several_threads() -> None:
+    """In an interpreter of its own, so that nothing else is forked."""
+    script = """
+import os, signal, torch
+from models.determinism import reproducible
+torch.set_num_threads(2)
+torch.ones(1 << 20).mul(2).sum()
+child = os.fork()
+if child == 0:
+    signal.alarm(20)
+    torch.set_num_threads(1)
+    with reproducible(torch.device("cpu")):
+        torch.ones(1 << 20).mul(2).sum()
+    os._exit(0)
+raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    ended = subprocess.run([sys.executable, "-W", "ignore", "-c", script], timeout=120, check=False)
+    assert ended.returncode == 0

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from models.losses import binary_cross_entropy
+from models.losses import binary_cross_entropy, reconstruction_loss
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -32,3 +32,14 @@ def test_half_precision_logits_lose_nothing_in_the_loss() -> None:
     logits = torch.linspace(-9, 9, 500).bfloat16().reshape(5, 100)
     x = torch.rand(5, 100, generator=torch.Generator().manual_seed(1))
     assert torch.equal(binary_cross_entropy(x, logits), binary_cross_entropy(x, logits.float()))
+
+
+def test_a_bright_pixel_is_still_learned_from_in_half_precision() -> None:
+    half = torch.full((1, 1), 7.0).bfloat16().requires_grad_()
+    exact = torch.full((1, 1), 7.0).requires_grad_()
+    x = torch.full((1, 1), 0.9)
+    for preactivation in (half, exact):
+        torch.autograd.backward(reconstruction_loss("squared_error", "sigmoid", x, preactivation))
+    assert half.grad is not None
+    assert exact.grad is not None
+    assert half.grad.item() == pytest.approx(exact.grad.item(), rel=0.01)

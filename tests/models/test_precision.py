@@ -1,4 +1,4 @@
-"""`precision: auto`: when products are in half the bits, and what the recipe's own word does."""
+"""`precision: auto`: when products are in half the bits, and what stays in float32 whatever they are."""
 
 from __future__ import annotations
 
@@ -10,16 +10,24 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.objectives import layer_objective
-from models.precision import multiplies_bfloat16, phase_precisions
+from models.learning import Examples
+from models.objectives import Reconstruction, layer_objective
+from models.precision import phase_precisions
 from models.pretraining import pretrain_layer
 from models.recipe import Recipe, parse_recipe
 from models.stack import build_stack
+from models.training import train
 
 Mapping = Callable[..., dict[str, Any]]
 
-_NATIVE = "bfloat16" if multiplies_bfloat16("cpu") else "float32"
 _STOCHASTIC = {"kind": "stochastic", "weight": 1.0, "corruption": {"kind": "gaussian", "level": 0.01}}
+
+
+@pytest.fixture(params=[True, False], ids=["multiplies bfloat16", "emulates it"])
+def native(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """A processor of either kind: the rule is the same on the one that tests run on."""
+    monkeypatch.setattr("models.precision.multiplies_bfloat16", lambda _: request.param)
+    return bool(request.param)
 
 
 def weights(recipe: Recipe, features: int) -> Tensor:
@@ -39,30 +47,30 @@ def weights(recipe: Recipe, features: int) -> Tensor:
 
 
 @pytest.mark.parametrize(
-    ("features", "width", "fields", "expected"),
+    ("width", "fields", "worth_it"),
     [
-        (256, 256, {}, _NATIVE),
-        (256, 255, {}, "float32"),
+        (256, {}, True),
+        (255, {}, False),
         # A penalty on small differences between codes would be drowned in rounding.
-        (256, 256, {"kind": "scae", "contraction": _STOCHASTIC}, "float32"),
-        (256, 256, {"kind": "cae", "contraction": {"kind": "analytic", "weight": 0.1}}, _NATIVE),
+        (256, {"kind": "scae", "contraction": _STOCHASTIC}, False),
+        (256, {"kind": "cae", "contraction": {"kind": "analytic", "weight": 0.1}}, True),
     ],
 )
 def test_auto_halves_the_bits_where_that_is_faster_and_costs_nothing(
-    recipe_mapping: Mapping, features: int, width: int, fields: dict[str, Any], expected: str
+    recipe_mapping: Mapping, native: bool, width: int, fields: dict[str, Any], worth_it: bool
 ) -> None:
     def with_precision(precision: str) -> Recipe:
         pretraining = {"epochs": 1, "batch_size": 32, "precision": precision}
         return parse_recipe(recipe_mapping(layers=[width], pretraining=pretraining, **fields))
 
-    learned = {name: weights(with_precision(name), features) for name in ("auto", "float32", "bfloat16")}
+    expected = "bfloat16" if native and worth_it else "float32"
+    learned = {name: weights(with_precision(name), 256) for name in ("auto", "float32", "bfloat16")}
     assert torch.equal(learned["auto"], learned[expected])
     assert not torch.equal(learned["float32"], learned["bfloat16"])
-    stated = phase_precisions(with_precision("auto"), (features,), 0, torch.device("cpu"))
-    assert stated["layer_1"] == expected
+    assert phase_precisions(with_precision("auto"), (256,), 0, torch.device("cpu"))["layer_1"] == expected
 
 
-def test_each_phase_has_a_precision_of_its_own(recipe_mapping: Mapping) -> None:
+def test_each_phase_has_a_precision_of_its_own(recipe_mapping: Mapping, native: bool) -> None:
     once = {"epochs": 1}
     recipe = parse_recipe(
         recipe_mapping(
@@ -72,9 +80,24 @@ def test_each_phase_has_a_precision_of_its_own(recipe_mapping: Mapping) -> None:
             supervised_fine_tuning=once,
         )
     )
+    large = "bfloat16" if native else "float32"
     assert phase_precisions(recipe, (300,), 10, torch.device("cpu")) == {
-        "layer_1": _NATIVE,
+        "layer_1": large,
         "layer_2": "float32",
         "fine_tuning": "float32",
-        "supervised_fine_tuning": _NATIVE,
+        "supervised_fine_tuning": large,
     }
+
+
+def test_validation_is_measured_in_float32_whatever_was_trained_in(recipe_mapping: Mapping) -> None:
+    settings = {"epochs": 1, "batch_size": 32, "precision": "bfloat16"}
+    recipe = parse_recipe(recipe_mapping(layers=[20], pretraining=settings))
+    rows = np.random.default_rng(0).random((64, 30), dtype=np.float32)
+    (pair,) = build_stack(recipe, (30,)).pairs
+    problem = Reconstruction(pair, layer_objective(recipe, 0))
+    trained = train(
+        pair, problem, Examples(rows), Examples(rows[:8]), settings=recipe.pretraining, seed=recipe.seed, stage=0
+    )
+    with torch.no_grad():
+        (exact,) = problem.figures(torch.from_numpy(rows[:8]), None, torch.Generator())
+    assert trained.reports[-1].validation_loss == float(exact)
