@@ -157,7 +157,7 @@ PROTOCOLS: tuple[Protocol, ...] = (
             Choice("activation", (("activation=tanh",), ("activation=relu",), ("activation=sigmoid",))),
             Choice(
                 "weight decay of fine-tuning",
-                (("fine_tuning.optimiser.weight_decay=0",), ("fine_tuning.optimiser.weight_decay=0.05",)),
+                tuple((f"fine_tuning.optimiser.weight_decay={decay}",) for decay in (0, 0.05, 0.2)),
             ),
             Choice("epochs of fine-tuning", (("fine_tuning.epochs=60",), ("fine_tuning.epochs=150",))),
         ),
