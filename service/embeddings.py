@@ -11,13 +11,13 @@ import numpy.typing as npt
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.champion import Live
+from service.champion import Champion, Live
 from service.checks import check_answers, check_depth, check_finite, check_rows, check_space, space_at
 from service.errors import InvalidValueError, UnknownModelError
 from service.formats import answer, json, openai
 from service.formats.request import JSON, read_fields
 from service.operations import Encode, Worker
-from service.release.channels import Channels
+from service.release.channels import Channels, ChannelState
 from service.release.manifest import Manifest
 from service.sessions import Floats
 
@@ -40,6 +40,22 @@ async def embeddings(worker: Worker, request: Request) -> Response:
     worker.metrics.rows.labels("embeddings").inc(len(rows))
     origin = answer.Origin(space, live.release)
     return worker.timed("write", openai.write, z, encoding, origin, depth or len(live.manifest.code.layers))
+
+
+def model_names(live: Live, state: ChannelState) -> list[str]:
+    """What a client may call the live release: its version, the model's name, and the channels that name it.
+
+    "champion" is what is live, also while the channel's new champion is still being loaded.
+    """
+    return list(dict.fromkeys([live.release, live.manifest.name, "champion", *state.names(live.release)]))
+
+
+def listed_models(champion: Champion, state: ChannelState) -> dict[str, Any]:
+    """What OpenAI's clients read of `GET /v1/models`: each name of the live release; none where none is live."""
+    if not champion.is_live:
+        return openai.listed([], "")
+    live = champion.live()
+    return openai.listed(model_names(live, state), live.manifest.created)
 
 
 async def _read_rows(worker: Worker, live: Live, value: Any, *, suspicious: bool) -> Floats:
@@ -90,17 +106,15 @@ def _check_dimensions(fields: dict[str, Any], manifest: Manifest) -> int | None:
 
 
 async def _check_model(value: Any, worker: Worker, live: Live) -> None:
-    """Nothing, if `model` names the live release: by its version, the model's name, or a channel."""
-    names = (live.release, live.manifest.name, "champion")
-    known = f"{live.release} is live, also called {live.manifest.name} and champion"
-    if not isinstance(value, str):
-        came = "missing" if value is None else f"{value!r:.40} came, text expected"
-        raise InvalidValueError(f"model: {came}; {known}", field="model")
-    if value in names:
+    if value == live.release:
         return
-    state = await asyncio.to_thread(Channels(worker.settings.at).read)
-    if value not in state.names(live.release):
-        raise UnknownModelError(f"model: {value:.80} is not live; {known}", field="model")
+    names = model_names(live, await asyncio.to_thread(Channels(worker.settings.at).read))
+    known = f"{' or '.join(names)} expected: what is live"
+    if not isinstance(value, str):
+        came = "missing" if value is None else f"{value!r:.40} came"
+        raise InvalidValueError(f"model: {came}; {known}", field="model")
+    if value not in names:
+        raise UnknownModelError(f"model: {value:.80} came, {known}", field="model")
 
 
 def _check_user(value: Any) -> None:

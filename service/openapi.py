@@ -291,6 +291,7 @@ def _schemas() -> _Part:
                 "models": {"type": "array", "items": {"type": "object", "properties": named}},
                 "queue": {"type": "object"},
                 "failure": {"type": ["object", "null"]},
+                "data": {"type": "array", "description": "the live release's names, for OpenAI's clients"},
             },
         },
     }

@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from service import operations, page
-from service.embeddings import embeddings
+from service.embeddings import embeddings, listed_models
 from service.errors import ANSWERABLE, DeadlineError, MalformedError, UnknownModelError, error_response
 from service.formats import json
 from service.openapi import openapi_document
@@ -58,6 +58,7 @@ async def models(worker: Worker, _request: Request) -> Response:
                 "max_rows": worker.settings.max_queued_rows,
             },
             "failure": None if failure is None else {"release": failure.release, "message": failure.message},
+            **listed_models(worker.champion, state),
         }
     )
 

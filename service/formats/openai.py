@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
+from datetime import datetime
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -81,6 +82,22 @@ def write(codes: Floats, encoding: Encoding, origin: Origin, depth: int) -> Resp
         "depth": depth,
     }
     return Response(json.write(content), 200, origin_headers(origin), JSON)
+
+
+def listed(names: list[str], created: str) -> dict[str, Any]:
+    """What OpenAI's clients read of `GET /v1/models`: the names that `/v1/embeddings` takes for a model.
+
+    Args:
+        names: none where no release is live.
+        created: when the live release was made, ISO 8601.
+    """
+    try:
+        seconds = int(datetime.fromisoformat(created).timestamp())
+    except (ValueError, OverflowError, OSError):
+        # A release may say anything there.
+        seconds = 0
+    models = [{"id": name, "object": "model", "created": seconds, "owned_by": "manifold"} for name in names]
+    return {"object": "list", "data": models}
 
 
 def _read_images(texts: list[Any], described: Input, max_rows: int, max_bytes: int, came: Any) -> npt.NDArray[Any]:
