@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
+import sys
 from datetime import datetime
 from typing import Any, Final, Literal
 
@@ -45,9 +46,9 @@ def read_input(value: Any, described: Input, *, max_rows: int, max_bytes: int, s
     """
     if has_images(value):
         return _read_images([value] if isinstance(value, str) else value, described, max_rows, max_bytes, value)
-    # A row of a table, or the lines of an image: as long as they are, they are no rows.
-    most = len(value) if isinstance(value, list) and _levels(value) == len(described.shape) else max_rows
-    return json.read_rows(value, INPUT, most, suspicious=suspicious)
+    # The values of one row, or the lines of one image, are no rows, however many they are.
+    are_rows = _levels(value) > len(described.shape)
+    return json.read_rows(value, INPUT, max_rows if are_rows else sys.maxsize, suspicious=suspicious)
 
 
 def read_encoding(value: Any) -> Encoding:

@@ -42,7 +42,7 @@ def data_uri(pixels: Any, kind: str = "PNG") -> str:
     return f"data:image/{kind.lower()};base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def client(server: Any) -> Iterator[openai.OpenAI]:
     with openai.OpenAI(base_url=f"{server.url}/v1", api_key="none", max_retries=0) as client:
         yield client
