@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import io
-import json
 import shutil
 import struct
 from collections.abc import Callable, Iterator
@@ -21,16 +20,13 @@ from onnx import TensorProto, helper
 from PIL import Image
 
 from service.app import create_app
-from service.errors import TooLargeError
-from service.formats.openai import read_input
 from service.metrics import Metrics
 from service.operations import Worker
 from service.release.home import Home
 from service.release.integrity import verify_release
-from service.release.manifest import Code, CodeLayer, Input
+from service.release.manifest import Code, CodeLayer
 from service.release.store import ReleaseStore
 from service.settings import Settings
-from tests.service.refusals import refused
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (3, 4, 4)).astype(np.uint8)
 ROW = PIXELS[0].tolist()
@@ -86,7 +82,7 @@ def test_what_the_client_gets_is_bit_for_bit_what_embed_answers(
 
 
 def test_vectors_come_with_their_space_and_no_tokens_are_made_up(client: openai.OpenAI) -> None:
-    raw = client.embeddings.with_raw_response.create(model="champion", input=PIXELS.tolist(), user="somebody")  # type: ignore[arg-type]
+    raw = client.embeddings.with_raw_response.create(model="champion", input=PIXELS.tolist(), user="somebody")
     answer = raw.parse()
     extra = answer.model_extra or {}
     assert (answer.object, answer.data[0].object) == ("list", "embedding")
@@ -123,123 +119,6 @@ def test_dimensions_choose_the_layer_of_that_width(client: openai.OpenAI, http: 
     pinned = {"space": "space-of-first/depth-1", "depth": 1}
     again = client.embeddings.create(model="champion", input=PIXELS.tolist(), dimensions=3, extra_body=pinned)
     assert np.array_equal(vectors(again), vectors(inner))
-
-
-@pytest.mark.parametrize(
-    ("asked", "kind", "code", "words"),
-    [
-        ({"model": "text-embedding-3-small"}, openai.NotFoundError, "not_found", "first or autoencoder or champion"),
-        ({"model": "previous"}, openai.NotFoundError, "not_found", "model: previous came"),
-        ({"model": "../first"}, openai.NotFoundError, "not_found", "model: ../first came"),
-        ({"model": 1}, openai.UnprocessableEntityError, "invalid_value", "model: 1 came"),
-        ({"dimensions": 4}, openai.UnprocessableEntityError, "invalid_value", "4 came, 3 or 2 expected"),
-        ({"dimensions": True}, openai.UnprocessableEntityError, "invalid_value", "True came, 3 or 2 expected"),
-        ({"dimensions": "3"}, openai.UnprocessableEntityError, "invalid_value", "'3' came, 3 or 2 expected"),
-        (
-            {"dimensions": 2, "extra_body": {"depth": 1}},
-            openai.UnprocessableEntityError,
-            "invalid_value",
-            "dimensions: 2 came, 3 expected at depth 1",
-        ),
-        ({"extra_body": {"depth": 3}}, openai.UnprocessableEntityError, "invalid_value", "depth: 3 came"),
-        ({"extra_body": {"space": "elsewhere"}}, openai.ConflictError, "wrong_space", "space-of-first"),
-        ({"extra_body": {"truncate": 1}}, openai.UnprocessableEntityError, "invalid_value", "truncate: unknown field"),
-        ({"extra_query": {"depth": 1}}, openai.UnprocessableEntityError, "invalid_value", "depth: unknown field"),
-        ({"encoding_format": "int8"}, openai.UnprocessableEntityError, "invalid_value", "float or base64 expected"),
-        ({"user": 1}, openai.UnprocessableEntityError, "invalid_value", "user: 1 came, text expected"),
-        ({"input": "the cat"}, openai.UnprocessableEntityError, "invalid_value", "input: text came; data:image/png"),
-        ({"input": ""}, openai.UnprocessableEntityError, "invalid_value", "input: text came"),
-        ({"input": ["a", "b"]}, openai.UnprocessableEntityError, "invalid_value", "input[0]: text came"),
-        (
-            {"input": ["https://a.b/c.png"]},
-            openai.UnprocessableEntityError,
-            "invalid_value",
-            "input[0]: a URL came, and none is ever fetched",
-        ),
-        ({"input": [1, 2, 3]}, openai.UnprocessableEntityError, "invalid_value", "shape (3,) came, (4, 4) for one row"),
-        ({"input": list(range(300))}, openai.UnprocessableEntityError, "invalid_value", "shape (300,) came"),
-        ({"input": [[1, 2], [3, 4]]}, openai.UnprocessableEntityError, "invalid_value", "or (batch, 4, 4) expected"),
-        ({"input": []}, openai.UnprocessableEntityError, "invalid_value", "input: an empty batch"),
-        ({"input": [[]]}, openai.UnprocessableEntityError, "invalid_value", "input: an empty batch"),
-        ({"input": [[[]]]}, openai.UnprocessableEntityError, "invalid_value", "input: an empty batch"),
-        ({"input": None}, openai.UnprocessableEntityError, "invalid_value", "input: null came"),
-        ({"input": [[1, True], [2, 3]]}, openai.UnprocessableEntityError, "invalid_value", "input[0][1]: a boolean"),
-        ({"input": [ROW, "a"]}, openai.UnprocessableEntityError, "invalid_value", "input[1]: a string came"),
-        (
-            {"input": [data_uri(PIXELS[0]), ROW]},
-            openai.UnprocessableEntityError,
-            "invalid_value",
-            "input[1]: no text came, a data URI expected",
-        ),
-        (
-            {"input": [[1, 2, 3, 4], [1e39, 2, 3, 4], [1, 2, 3, 4], [1, 2, 3, 4]]},
-            openai.UnprocessableEntityError,
-            "invalid_value",
-            "input[1][0]: 1e+39 came, finite float32 numbers expected",
-        ),
-        (
-            {"input": [data_uri(PIXELS[0]), data_uri(PIXELS[0, :3])]},
-            openai.UnprocessableEntityError,
-            "invalid_value",
-            "input[1]: an image of 4 × 3 came, 4 × 4 expected",
-        ),
-        (
-            {"input": data_uri(PIXELS[0], "GIF")},
-            openai.UnprocessableEntityError,
-            "invalid_value",
-            "data:image/gif;base64 came, image/png or image/jpeg",
-        ),
-        ({"input": "data:image/png,%89PNG"}, openai.UnprocessableEntityError, "invalid_value", "base64 expected"),
-        ({"input": "data:image/png;base64,%%%%"}, openai.BadRequestError, "malformed", "input: not base64"),
-        ({"input": "data:image/png;base64,é"}, openai.BadRequestError, "malformed", "input: not base64"),
-        (
-            {"input": [data_uri(PIXELS[0]), "data:image/png;base64,AAAA"]},
-            openai.BadRequestError,
-            "malformed",
-            "input[1]: not a PNG image",
-        ),
-    ],
-)
-def test_what_cannot_be_answered_is_the_clients_own_error_with_our_words(
-    client: openai.OpenAI, asked: Any, kind: type[openai.APIStatusError], code: str, words: str
-) -> None:
-    with pytest.raises(openai.APIStatusError) as caught:
-        client.embeddings.create(**({"model": "champion", "input": [ROW]} | asked))
-    assert (type(caught.value), caught.value.code) == (kind, code)
-    assert words in str(caught.value)
-    assert isinstance(caught.value.body, dict)
-    assert caught.value.body["field"] in words or caught.value.body["field"] in {*asked, *asked.get("extra_query", {})}
-
-
-@pytest.mark.parametrize("row", [ROW, data_uri(PIXELS[0])], ids=["numbers", "images"])
-def test_too_many_rows_are_refused(client: openai.OpenAI, row: Any) -> None:
-    with pytest.raises(openai.APIStatusError) as caught:
-        client.embeddings.create(model="champion", input=[row] * 257)
-    assert (caught.value.status_code, caught.value.code) == (413, "too_large")
-    assert "input: 257 rows came, at most 256" in str(caught.value)
-
-
-def test_small_files_of_many_pixels_are_refused_before_they_are_unpacked() -> None:
-    large = Input(kind="image", shape=(1000, 1000), stored_dtype="uint8", minimum=0, maximum=255)
-    # None of them is an image: whoever unpacked one would say so.
-    with pytest.raises(TooLargeError, match="65 images of 65,000,000 values"):
-        read_input(["nothing"] * 65, large, max_rows=100, max_bytes=64_000_000, suspicious=False)
-
-
-def test_fields_that_json_cannot_hold_or_that_are_missing_are_named(http: httpx.Client) -> None:
-    def post(body: Any, kind: str = "application/json", accept: str = "*/*") -> httpx.Response:
-        content = body if isinstance(body, str) else json.dumps(body)
-        return http.post("/v1/embeddings", content=content, headers={"Content-Type": kind, "Accept": accept})
-
-    refused(post("{"), 400, "malformed", "body", "not JSON")
-    refused(post([1]), 422, "invalid_value", "body", "an array came")
-    refused(post({"input": ROW}), 422, "invalid_value", "model", "model: missing", "champion")
-    refused(post({"model": "first"}), 422, "invalid_value", "input", "null came")
-    refused(post('{"model": "first", "input": [NaN]}'), 422, "invalid_value", "input", "NaN came")
-    refused(post('{"model": "first", "input": [1e999]}'), 422, "invalid_value", "input", "1e999 came")
-    refused(post('{"model": "first", "input": ' + "[" * 900 + "]" * 900 + "}"), 422, "invalid_value", "input")
-    refused(post({}, kind="text/plain"), 415, "unsupported_type", "Content-Type", "application/json")
-    refused(post({}, accept="text/csv"), 415, "unsupported_type", "Accept", "text/csv")
 
 
 def test_optional_fields_may_be_null(http: httpx.Client) -> None:
