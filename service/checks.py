@@ -37,6 +37,15 @@ def check_rows(array: npt.NDArray[Any], field: str, shape: tuple[int, ...], max_
         raise InvalidValueError(f"{field}: an empty batch came, at least one row expected", field=field)
     if len(array) > max_rows:
         raise too_many_rows(field, len(array), max_rows)
+    return check_finite(array, field)
+
+
+def check_finite(array: npt.NDArray[Any], field: str) -> Floats:
+    """An array of numbers -> float32 of the same shape, in memory of its own where it was not.
+
+    Raises:
+        InvalidValueError: a value is not finite in float32; the message says where.
+    """
     with np.errstate(over="ignore"):
         rows = np.ascontiguousarray(array, dtype=np.float32)
     finite = np.isfinite(rows)

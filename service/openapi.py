@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from service.errors import CODES
+from service.openapi_embeddings import embeddings_operation
+from service.release.manifest import Input
 
 _Part = dict[str, Any]
 
@@ -69,8 +71,9 @@ _CODES_EXAMPLE: Final = [[0.12, -1.4]]
 _ORIGIN_EXAMPLE: Final = {"space": "space-1", "release": "20260101-120000-abcdef"}
 
 
-def openapi_document() -> _Part:
-    """The document; valid OpenAPI 3.1."""
+def openapi_document(described: Input | None) -> _Part:
+    """The document; valid OpenAPI 3.1. What is `described` are the live release's rows."""
+    errors = _error_references(400, 404, 409, 413, 415, 422, 429, 503, 504)
     embed = _post(
         "embed", "Rows to codes", "x", _ROWS, _ROWS_EXAMPLE, {"depth": _DEPTH, "space": _SPACE},
         _answer({"z": _CODES}, {"z": _CODES_EXAMPLE}), images_in=True,
@@ -100,6 +103,7 @@ def openapi_document() -> _Part:
         "servers": [{"url": "/"}],
         "paths": {
             "/v1/embed": {"post": embed},
+            "/v1/embeddings": {"post": embeddings_operation(described, errors)},
             "/v1/classify": {"post": classify},
             "/v1/generate": {"post": generate},
             "/v1/sample": {"post": _sample()},
@@ -287,6 +291,7 @@ def _schemas() -> _Part:
                 "models": {"type": "array", "items": {"type": "object", "properties": named}},
                 "queue": {"type": "object"},
                 "failure": {"type": ["object", "null"]},
+                "data": {"type": "array", "description": "the live release's names, for OpenAI's clients"},
             },
         },
     }

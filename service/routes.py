@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from service import operations, page
+from service.embeddings import embeddings, listed_models
 from service.errors import ANSWERABLE, DeadlineError, MalformedError, UnknownModelError, error_response
 from service.formats import json
 from service.openapi import openapi_document
@@ -57,6 +58,7 @@ async def models(worker: Worker, _request: Request) -> Response:
                 "max_rows": worker.settings.max_queued_rows,
             },
             "failure": None if failure is None else {"release": failure.release, "message": failure.message},
+            **listed_models(worker.champion, state),
         }
     )
 
@@ -97,9 +99,10 @@ async def index(worker: Worker, _request: Request) -> Response:
     return HTMLResponse(page.render(live, worker.champion.failure))
 
 
-async def openapi(_worker: Worker, _request: Request) -> Response:
+async def openapi(worker: Worker, _request: Request) -> Response:
     """The OpenAPI document of everything that is served here."""
-    return _json(openapi_document())
+    live = worker.champion.live() if worker.champion.is_live else None
+    return _json(openapi_document(None if live is None else live.manifest.input))
 
 
 async def metrics(worker: Worker, _request: Request) -> Response:
@@ -112,6 +115,7 @@ def routes() -> list[Route]:
     """The routes beside BentoML's own."""
     return [
         _route("/v1/embed", operations.embed, "POST"),
+        _route("/v1/embeddings", embeddings, "POST"),
         _route("/v1/classify", operations.classify, "POST"),
         _route("/v1/generate", operations.generate, "POST"),
         _route("/v1/sample", operations.sample, "POST"),

@@ -66,8 +66,12 @@ def write(
         content = images.write_grid(main, images_as)
     else:
         content = json.write({**arrays, **said, **origin._asdict()})
-    headers = {"X-Manifold-Space": origin.space, "X-Manifold-Release": origin.release}
-    return Response(content, 200, headers, media_type)
+    return Response(content, 200, origin_headers(origin), media_type)
+
+
+def origin_headers(origin: Origin) -> dict[str, str]:
+    """What every answer with vectors says in its headers."""
+    return {"X-Manifold-Space": origin.space, "X-Manifold-Release": origin.release}
 
 
 def offers(images_as: Input | None) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from service.champion import Failure, Live
 
 _ROUTES = (
     ("POST /v1/embed", "rows → codes"),
+    ("POST /v1/embeddings", "the same for OpenAI's clients"),
     ("POST /v1/classify", "rows → labels and their probabilities, where the release has a classifier"),
     ("POST /v1/generate", "codes → rows; <code>Accept: image/png</code> draws them"),
     ("POST /v1/sample", "new rows, and how far each can be trusted"),

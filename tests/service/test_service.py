@@ -180,6 +180,8 @@ def test_every_route_is_in_the_openapi_document_and_answers(http: httpx.Client) 
     assert document == http.get("/docs.json").json()
     bodies = {"embed": {"x": rows(1).tolist()}, "generate": {"z": [[0, 0]]}, "sample": {"count": 1}}
     bodies["reconstruct"] = bodies["classify"] = bodies["embed"]
+    content = document["paths"]["/v1/embeddings"]["post"]["requestBody"]["content"]
+    bodies["embeddings"] = content["application/json"]["example"]
     for path, methods in document["paths"].items():
         for method in methods:
             url = path.replace("{release}", "champion")

@@ -1,0 +1,128 @@
+"""OpenAI's shape of embeddings: `input` -> rows; codes -> `data`, as numbers or base64 of little-endian float32."""
+
+from __future__ import annotations
+
+import base64
+import math
+import sys
+from datetime import datetime
+from typing import Any, Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+from starlette.responses import Response
+
+from service.errors import InvalidValueError, TooLargeError
+from service.formats import data_uri, json
+from service.formats.answer import Origin, origin_headers
+from service.formats.request import JSON
+from service.release.manifest import Input
+from service.sessions import Floats
+
+INPUT: Final = "input"
+# What OpenAI's clients send, and what ours knows beside: `extra_body` in theirs.
+FIELDS: Final = ("model", INPUT, "encoding_format", "dimensions", "user", "depth", "space")
+
+Encoding = Literal["float", "base64"]
+
+
+def has_images(value: Any) -> bool:
+    """Whether `input` is text, or begins with it: images, which take a while to read."""
+    return isinstance(value, str) or (isinstance(value, list) and isinstance(next(iter(value), None), str))
+
+
+def read_input(value: Any, described: Input, *, max_rows: int, max_bytes: int, suspicious: bool) -> npt.NDArray[Any]:
+    """What comes under `input` -> one row, (*shape), or rows, (batch, ...): whether they fit is not yet checked.
+
+    Args:
+        value: one row or a list of them, each nested lists of numbers or an image as a data URI.
+        described: what the live release's rows are.
+        max_rows: more are refused before they are looked at.
+        max_bytes: more values of images are refused before one is unpacked: a small file may hold a large image.
+        suspicious: whether the body has a `true` or `false` anywhere, see `json.read_rows`.
+
+    Raises:
+        InvalidValueError, MalformedError, TooLargeError: see `json.read_rows` and `data_uri.read`.
+    """
+    if has_images(value):
+        return _read_images([value] if isinstance(value, str) else value, described, max_rows, max_bytes, value)
+    # The values of one row, or the lines of one image, are no rows, however many they are.
+    are_rows = _levels(value) > len(described.shape)
+    return json.read_rows(value, INPUT, max_rows if are_rows else sys.maxsize, suspicious=suspicious)
+
+
+def read_encoding(value: Any) -> Encoding:
+    """`encoding_format`; without it, "float".
+
+    Raises:
+        InvalidValueError: it is neither "float" nor "base64".
+    """
+    if value is None or value == "float":
+        return "float"
+    if value == "base64":
+        return "base64"
+    raise InvalidValueError(f"encoding_format: {value!r:.40} came, float or base64 expected", field="encoding_format")
+
+
+def write(codes: Floats, encoding: Encoding, origin: Origin, depth: int) -> Response:
+    """Codes (batch, width) -> the answer.
+
+    Tokens are counted as 0, since there are none; `rows`, `space`, `release` and `depth` are ours, and OpenAI's clients
+    keep them as further attributes.
+    """
+    if encoding == "base64":
+        written: list[Any] = [base64.b64encode(code).decode("ascii") for code in np.asarray(codes, "<f4")]
+    else:
+        written = list(codes)
+    content = {
+        "object": "list",
+        "data": [{"object": "embedding", "index": index, "embedding": code} for index, code in enumerate(written)],
+        "model": origin.release,
+        "usage": {"prompt_tokens": 0, "total_tokens": 0, "rows": len(codes)},
+        **origin._asdict(),
+        "depth": depth,
+    }
+    return Response(json.write(content), 200, origin_headers(origin), JSON)
+
+
+def listed(names: list[str], created: str) -> dict[str, Any]:
+    """What OpenAI's clients read of `GET /v1/models`: the names that `/v1/embeddings` takes for a model.
+
+    Args:
+        names: none where no release is live.
+        created: when the live release was made, ISO 8601.
+    """
+    try:
+        seconds = int(datetime.fromisoformat(created).timestamp())
+    except (ValueError, OverflowError, OSError):
+        # A release may say anything there.
+        seconds = 0
+    models = [{"id": name, "object": "model", "created": seconds, "owned_by": "manifold"} for name in names]
+    return {"object": "list", "data": models}
+
+
+def _read_images(texts: list[Any], described: Input, max_rows: int, max_bytes: int, came: Any) -> npt.NDArray[Any]:
+    if len(texts) > max_rows:
+        raise json.too_many_rows(INPUT, len(texts), max_rows)
+    values = len(texts) * math.prod(described.shape)
+    if values > max_bytes:
+        raise TooLargeError(
+            f"{INPUT}: {len(texts):,} images of {values:,} values in all came, at most {max_bytes:,} in one request",
+            field=INPUT,
+        )
+    rows = []
+    for index, text in enumerate(texts):
+        where = INPUT if isinstance(came, str) else f"{INPUT}[{index}]"
+        if not isinstance(text, str):
+            raise InvalidValueError(f"{where}: no text came, a data URI expected as in {INPUT}[0]", field=INPUT)
+        rows.append(data_uri.read(text, described, INPUT, where))
+    return np.concatenate(rows)
+
+
+def _levels(value: Any) -> int:
+    """How deep lists are nested, by the first of each."""
+    levels = 0
+    while isinstance(value, list):
+        levels += 1
+        value = next(iter(value), None)
+    return levels
