@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from service.errors import CODES
+from service.openapi_inference import open_inference_paths
 
 _Part = dict[str, Any]
 
@@ -109,6 +110,7 @@ def openapi_document() -> _Part:
             "/embed": {"post": {**embed, "operationId": "native_embed", "tags": ["native"]}},
             "/classify": {"post": {**classify, "operationId": "native_classify", "tags": ["native"]}},
             "/generate": {"post": {**generate, "operationId": "native_generate", "tags": ["native"]}},
+            **open_inference_paths(),
             "/livez": {"get": _probe("livez", "The process is alive")},
             "/healthz": {"get": _probe("healthz", "The same as /livez")},
             "/readyz": {"get": _probe("readyz", "A release is live and reproduced its golden batch")},

@@ -91,7 +91,7 @@ def test_an_unknown_model_is_a_404(http: httpx.Client, name: str) -> None:
     assert answer.json()["error"]["code"] == "not_found"
 
 
-@pytest.mark.parametrize(("method", "path"), [("GET", "/nothing"), ("POST", "/v2/embed"), ("PUT", "/v1")])
+@pytest.mark.parametrize(("method", "path"), [("GET", "/nothing"), ("POST", "/v3/embed"), ("PUT", "/v1")])
 def test_an_unknown_route_is_a_404_in_the_one_shape(http: httpx.Client, method: str, path: str) -> None:
     refused(http.request(method, path), 404, "not_found", None, path)
 
