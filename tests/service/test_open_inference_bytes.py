@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 from typing import Any
 
 import httpx
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from service.checks import check_rows
@@ -109,6 +110,27 @@ MESSAGES = st.fixed_dictionaries(
     {"inputs": st.lists(TENSORS, max_size=2) | JSON_VALUES},
     optional={"id": JSON_VALUES, "outputs": JSON_VALUES, "parameters": JSON_VALUES},
 )
+
+
+@st.composite
+def plausible(draw: st.DrawFn) -> tuple[Any, bytes]:
+    """A request whose stated size is that of its bytes, and mostly that of its shape too."""
+    shape = draw(st.lists(st.sampled_from([0, 1, 2, 2**63]), min_size=1, max_size=3))
+    datatype, size = draw(st.sampled_from([("FP16", 2), ("FP32", 4), ("FP64", 8), ("INT8", 1), ("UINT64", 8)]))
+    stated = min(64, math.prod(shape) * size)
+    tensor = {"name": "x", "shape": shape, "datatype": datatype, "parameters": {"binary_data_size": stated}}
+    return {"inputs": [tensor]}, draw(st.binary(min_size=stated, max_size=stated))
+
+
+@given(sent=plausible())
+@example(sent=({"inputs": [TENSOR | {"shape": [0, 2**63, 2**63], "parameters": {"binary_data_size": 0}}]}, b""))
+def test_bytes_of_a_stated_shape_are_rows_or_a_refusal(sent: tuple[Any, bytes]) -> None:
+    message, tail = sent
+    text = json.dumps(message).encode()
+    with contextlib.suppress(RequestError):
+        rows = check_rows(parsed(text + tail, str(len(text))).rows, "x", (2,), 8)
+        assert rows.shape == (*message["inputs"][0]["shape"][:1], 2)
+        assert np.isfinite(rows).all()
 
 
 @given(message=MESSAGES | JSON_VALUES, tail=st.binary(max_size=64), cut=st.integers(-3, 3), said=st.booleans())
