@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from service.errors import InvalidValueError, WrongSpaceError
-from service.formats.json import too_many_rows
+from service.formats.json import kind_of, too_many_rows
 from service.release.manifest import Manifest
 from service.sampling import Plan, default_plan, methods_of
 from service.sessions import Floats
@@ -96,7 +96,7 @@ def check_space(value: Any, space: str) -> None:
     if value is None:
         return
     if not isinstance(value, str):
-        raise InvalidValueError(f"space: {value!r:.40} came, text expected", field="space")
+        raise InvalidValueError(f"space: {_came(value)} came, text expected", field="space")
     if value != space:
         raise WrongSpaceError(f"space: {value:.80} came, the live release's is {space}", field="space")
 
@@ -122,7 +122,7 @@ def check_plan(fields: Mapping[str, Any], manifest: Manifest, settings: Settings
     method = fields.get("method", plan.method)
     if method not in (known := methods_of(manifest)):
         raise InvalidValueError(
-            f"method: {method!r:.40} came; release {manifest.version} has {' and '.join(known)}", field="method"
+            f"method: {_came(method)} came; release {manifest.version} has {' and '.join(known)}", field="method"
         )
     plan = replace(plan, method=method)
     for option, suits in (("steps", method != "density"), ("temperature", method == "density")):
@@ -141,7 +141,7 @@ def check_plan(fields: Mapping[str, Any], manifest: Manifest, settings: Settings
 def _check_temperature(value: Any) -> float:
     if type(value) not in (int, float) or not 0 <= value <= _HOTTEST:
         raise InvalidValueError(
-            f"temperature: {value!r:.40} came, a number from 0 to {_HOTTEST:g} expected", field="temperature"
+            f"temperature: {_came(value)} came, a number from 0 to {_HOTTEST:g} expected", field="temperature"
         )
     return float(value)
 
@@ -155,8 +155,12 @@ def check_whole(value: Any, field: str, least: int, most: int) -> int:
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
         value = int(value)
     if type(value) is not int or not least <= value <= most:
-        came = str(value) if isinstance(value, int | float) else repr(value)
         raise InvalidValueError(
-            f"{field}: {came:.40} came, a whole number from {least} to {most} expected", field=field
+            f"{field}: {_came(value)} came, a whole number from {least} to {most} expected", field=field
         )
     return value
+
+
+def _came(value: Any) -> str:
+    """A value of JSON, shortly: Python cannot write down one that is nested as deep as JSON may be."""
+    return kind_of(value) if isinstance(value, list | dict) else f"{value!r:.40}"

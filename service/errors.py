@@ -131,3 +131,13 @@ def shaped_body(status: int, message: str, field: str | None = None) -> bytes:
     """The body of an error; a status that the table lacks takes the code of its hundred."""
     code = CODES.get(status) or CODES[500 if status >= 500 else 400]
     return orjson.dumps({"error": {"code": code, "message": message, "field": field}})
+
+
+def speaks_protocol(path: str) -> bool:
+    """Whether a path is one of the Open Inference Protocol, which has errors of its own shape."""
+    return path == "/v2" or path.startswith("/v2/")
+
+
+def protocol_body(message: str) -> bytes:
+    """The body of an error as the Open Inference Protocol has it."""
+    return orjson.dumps({"error": message})

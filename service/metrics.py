@@ -7,6 +7,7 @@ can grow them without bound by asking for made-up paths.
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable
 from typing import Final
@@ -21,8 +22,13 @@ _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
 ROUTES: Final = (
     "/", "/embed", "/classify", "/generate",
     "/v1/embed", "/v1/classify", "/v1/generate", "/v1/sample", "/v1/reconstruct", "/v1/models",
+    "/v2", "/v2/health/live", "/v2/health/ready", "/v2/repository/index",
+    *(f"/v2/models/{model}{what}" for model in ("encoder", "decoder") for what in ("", "/ready", "/infer")),
     "/openapi.json", "/docs.json", "/schema.json", "/livez", "/readyz", "/healthz", "/metrics",
 )  # fmt: skip
+
+# Of a model: releases come and go, and their names would pile up.
+_VERSION = re.compile(r"^(/v2/models/\w+)/versions/[^/]+")
 
 
 class Metrics:
@@ -106,6 +112,7 @@ class CountRequests:
 
 
 def _route(path: str) -> str:
+    path = _VERSION.sub(r"\1", path)
     if path in ROUTES:
         return path
     return "/v1/models/{release}" if path.startswith("/v1/models/") else "other"

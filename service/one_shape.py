@@ -1,5 +1,6 @@
 """Every error has the one shape, whoever made it: BentoML's own routes, its wrapper, and the router answer
-with plain text or JSON of their own, which is put into the shape here.
+with plain text or JSON of their own, which is put into the shape here. Below /v2 all errors, ours too, are put into
+the shape of the Open Inference Protocol, which is `{"error": message}`.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ import orjson
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.errors import RETRY_AFTER, shaped_body
+from service.errors import RETRY_AFTER, protocol_body, shaped_body, speaks_protocol
 
 _MESSAGES = {
     404: "there is no {path} here; GET / lists the routes",
@@ -61,7 +62,8 @@ def _in_shape(status: int, body: bytes, scope: Scope) -> bytes:
         # BentoML wraps some of its errors in a list of one.
         content = content[0]
     told = content.get("error") if isinstance(content, dict) else content
+    for_protocol = speaks_protocol(scope["path"])
     if isinstance(told, dict) and {"code", "message", "field"} <= told.keys():
-        return body
+        return protocol_body(str(told["message"])) if for_protocol else body
     message = _MESSAGES[status].format(**scope) if status in _MESSAGES else str(told or "no reason was given")
-    return shaped_body(status, message)
+    return protocol_body(message) if for_protocol else shaped_body(status, message)

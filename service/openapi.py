@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from service.errors import CODES
 from service.openapi_embeddings import embeddings_operation
+from service.openapi_inference import open_inference_paths
 from service.release.manifest import Input
 
 _Part = dict[str, Any]
@@ -113,6 +114,7 @@ def openapi_document(described: Input | None) -> _Part:
             "/embed": {"post": {**embed, "operationId": "native_embed", "tags": ["native"]}},
             "/classify": {"post": {**classify, "operationId": "native_classify", "tags": ["native"]}},
             "/generate": {"post": {**generate, "operationId": "native_generate", "tags": ["native"]}},
+            **open_inference_paths(),
             "/livez": {"get": _probe("livez", "The process is alive")},
             "/healthz": {"get": _probe("healthz", "The same as /livez")},
             "/readyz": {"get": _probe("readyz", "A release is live and reproduced its golden batch")},

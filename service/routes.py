@@ -10,7 +10,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from service import operations, page
+from service import open_inference, operations, page
 from service.embeddings import embeddings, listed_models
 from service.errors import ANSWERABLE, DeadlineError, MalformedError, UnknownModelError, error_response
 from service.formats import json
@@ -122,6 +122,7 @@ def routes() -> list[Route]:
         _route("/v1/reconstruct", operations.reconstruct, "POST"),
         _route("/v1/models", models, "GET"),
         _route("/v1/models/{release}", model, "GET"),
+        *(_route(*entry) for entry in open_inference.ROUTES),
         _route("/openapi.json", openapi, "GET"),
         # BentoML's document lacks mounted routes, and its page loads scripts of a third party.
         _route("/docs.json", openapi, "GET"),

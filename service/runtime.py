@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -120,11 +121,15 @@ class Runtime:
             ValueError: there is no layer of that depth.
             ModelRunError: ONNX Runtime failed, as in `decode` and `reconstruct`.
         """
-        layers = len(self.manifest.code.layers)
-        if depth is not None and not 1 <= depth <= layers:
-            raise ValueError(f"depth {depth} came, 1 to {layers} expected")
-        output = "z" if depth in (None, layers) else f"code_{depth}"
-        return run_session(self._encoder, "x", output, x)
+        return run_session(self._encoder, "x", self._code_at(depth), x)
+
+    def encode_depths(self, x: npt.ArrayLike, depths: Sequence[int | None]) -> list[Floats]:
+        """Rows (batch, *shape) -> the code of each depth, as `encode` gives them, by one run.
+
+        Raises:
+            ValueError, ModelRunError: as `encode`.
+        """
+        return run_graph(self._encoder, {"x": x}, [self._code_at(depth) for depth in depths])
 
     def decode(self, z: npt.ArrayLike) -> Floats:
         """Codes (batch, code size) -> rows (batch, *shape), in the data's own units."""
@@ -198,6 +203,13 @@ class Runtime:
         if self.manifest.classifier is not None:
             p = read_array(self._folder / "golden" / "p.npy")
             self._compare("probability", self.classify(x), p, self.manifest.classifier.tolerance)
+
+    def _code_at(self, depth: int | None) -> str:
+        """What the encoder's graph calls the code of a depth."""
+        layers = len(self.manifest.code.layers)
+        if depth is not None and not 1 <= depth <= layers:
+            raise ValueError(f"depth {depth} came, 1 to {layers} expected")
+        return "z" if depth in (None, layers) else f"code_{depth}"
 
     def _compare(self, what: str, found: Floats, expected: npt.NDArray[Any], tolerance: float) -> None:
         release = f"release {self.manifest.version} on {self.device}"

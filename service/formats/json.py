@@ -31,7 +31,7 @@ def read_object(body: bytes) -> dict[str, Any]:
         _refuse_non_finite(error.doc, error.pos)
         raise MalformedError(f"body: not JSON: {error}", field="body") from error
     if not isinstance(fields, dict):
-        raise InvalidValueError(f"body: {_name(fields)} came, an object expected", field="body")
+        raise InvalidValueError(f"body: {kind_of(fields)} came, an object expected", field="body")
     return fields
 
 
@@ -49,7 +49,7 @@ def read_rows(value: Any, field: str, max_rows: int, *, suspicious: bool) -> npt
         TooLargeError: too many rows.
     """
     if not isinstance(value, list):
-        raise InvalidValueError(f"{field}: {_name(value)} came, an array of rows expected", field=field)
+        raise InvalidValueError(f"{field}: {kind_of(value)} came, an array of rows expected", field=field)
     if len(value) > max_rows:
         raise too_many_rows(field, len(value), max_rows)
     if suspicious:
@@ -97,7 +97,7 @@ def _shape(value: Any, field: str, path: tuple[int, ...]) -> tuple[int, ...]:
     if not isinstance(value, list):
         if type(value) in (int, float):
             return ()
-        raise InvalidValueError(f"{where}: {_name(value)} came, a number expected", field=field)
+        raise InvalidValueError(f"{where}: {kind_of(value)} came, a number expected", field=field)
     if len(path) == _DEEPEST:
         raise InvalidValueError(f"{where}: nested deeper than {_DEEPEST} levels", field=field)
     if set(map(type, value)) <= {int, float}:
@@ -114,5 +114,6 @@ def _shape(value: Any, field: str, path: tuple[int, ...]) -> tuple[int, ...]:
     return (len(value), *(first or ()))
 
 
-def _name(value: Any) -> str:
+def kind_of(value: Any) -> str:
+    """What a value of JSON is called in messages."""
     return _NAMES.get(type(value), "a number")

@@ -54,7 +54,11 @@ def read(body: bytes, field: str) -> npt.NDArray[Any]:
             field="body",
         )
     values = np.frombuffer(body, dtype, offset=start)
-    return values.reshape(shape, order="F" if match["fortran"] == "True" else "C")
+    try:
+        return values.reshape(shape, order="F" if match["fortran"] == "True" else "C")
+    except ValueError as error:
+        # No values, and lengths beside the 0 that numpy cannot hold.
+        raise InvalidValueError(f"{field}: shape {shape} came, which no array has", field=field) from error
 
 
 def write(array: npt.NDArray[Any]) -> bytes:

@@ -14,6 +14,7 @@ _ROUTES = (
     ("POST /v1/sample", "new rows, and how far each can be trusted"),
     ("POST /v1/reconstruct", "rows → rows, through the code"),
     ("GET /v1/models", "what is live; <a href='/v1/models'>see</a>"),
+    ("GET /v2, POST /v2/models/encoder/infer, …", "the Open Inference Protocol, for Triton's and KServe's clients"),
     ("GET /openapi.json", "every route, described; <a href='/openapi.json'>see</a>"),
     ("GET /readyz, /livez, /metrics", "for those who keep it running"),
 )

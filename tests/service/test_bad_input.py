@@ -135,6 +135,13 @@ def test_a_damaged_npy_is_a_400(http: httpx.Client, path: str, body: bytes) -> N
     refused(http.post(path, content=body, headers=NPY), 400, "malformed", "body")
 
 
+def test_an_npy_of_a_shape_that_numpy_cannot_hold_is_a_422(http: httpx.Client, path: str) -> None:
+    none, huge = b"(0, 4, 4), }", b"(0, 999999999999999, 999999999999999), }"
+    header = npy(np.zeros((0, 4, 4), np.float32)).replace(none.ljust(len(huge)), huge)
+    assert huge in header
+    refused(http.post(path, content=header, headers=NPY), 422, "invalid_value", "x", "which no array has")
+
+
 @pytest.mark.parametrize("kind", ["text/plain", "application/xml", "application/vnd.bentoml+pickle", "", "jso"])
 def test_another_content_type_is_a_415(http: httpx.Client, path: str, kind: str) -> None:
     answer = http.post(path, content=b"x", headers={"Content-Type": kind} if kind else {})

@@ -29,6 +29,13 @@ def test_a_depth_that_is_not_there_is_named(http: httpx.Client, depth: Any) -> N
     refused(answer, 422, "invalid_value", "depth", "from 1 to 2 expected")
 
 
+@pytest.mark.parametrize("option", ["depth", "space"])
+def test_an_option_nested_as_deep_as_json_may_be_is_named(http: httpx.Client, option: str) -> None:
+    body = f'{{"x": {[[[0] * 4] * 4]}, "{option}": {"[" * 950 + "]" * 950}}}'
+    answer = http.post("/v1/embed", content=body, headers={"Content-Type": "application/json"})
+    refused(answer, 422, "invalid_value", option, "an array came")
+
+
 def test_codes_of_another_space_are_a_409(http: httpx.Client) -> None:
     for path in ("/v1/generate", "/generate"):
         answer = http.post(path, json={"z": [[0, 0]], "space": "elsewhere"})
@@ -91,7 +98,7 @@ def test_an_unknown_model_is_a_404(http: httpx.Client, name: str) -> None:
     assert answer.json()["error"]["code"] == "not_found"
 
 
-@pytest.mark.parametrize(("method", "path"), [("GET", "/nothing"), ("POST", "/v2/embed"), ("PUT", "/v1")])
+@pytest.mark.parametrize(("method", "path"), [("GET", "/nothing"), ("POST", "/v3/embed"), ("PUT", "/v1")])
 def test_an_unknown_route_is_a_404_in_the_one_shape(http: httpx.Client, method: str, path: str) -> None:
     refused(http.request(method, path), 404, "not_found", None, path)
 

@@ -179,12 +179,13 @@ def test_every_route_is_in_the_openapi_document_and_answers(http: httpx.Client) 
     assert document["openapi"].startswith("3.1")
     assert document == http.get("/docs.json").json()
     bodies = {"embed": {"x": rows(1).tolist()}, "generate": {"z": [[0, 0]]}, "sample": {"count": 1}}
+    bodies["infer"] = {"inputs": [{"name": "z", "datatype": "FP32", "shape": [1, 2], "data": [0, 0]}]}
     bodies["reconstruct"] = bodies["classify"] = bodies["embed"]
     content = document["paths"]["/v1/embeddings"]["post"]["requestBody"]["content"]
     bodies["embeddings"] = content["application/json"]["example"]
     for path, methods in document["paths"].items():
         for method in methods:
-            url = path.replace("{release}", "champion")
+            url = path.replace("{release}", "champion").replace("{model}", "decoder").replace("{version}", "first")
             body = bodies.get(path.rpartition("/")[2]) if method == "post" else None
             assert http.request(method, url, json=body).status_code == 200, (method, path)
     ours = ("/v1", "/embed", "/classify", "/generate")

@@ -1,0 +1,155 @@
+"""The part of the OpenAPI document that describes the Open Inference Protocol, below `/v2`."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+_Part = dict[str, Any]
+
+_JSON: Final = "application/json"
+_TEXT: Final[_Part] = {"type": "string"}
+_PARAMETERS: Final[_Part] = {"type": "object", "description": "of the protocol; unknown ones are let pass"}
+_MODEL: Final[_Part] = {
+    "name": "model",
+    "in": "path",
+    "required": True,
+    "schema": {"enum": ["encoder", "decoder"]},
+    "example": "decoder",
+}
+_VERSION: Final[_Part] = {
+    "name": "version",
+    "in": "path",
+    "required": True,
+    "schema": _TEXT,
+    "description": "the live release; GET /v2/models/encoder names it",
+}
+_LENGTH: Final[_Part] = {
+    "name": "Inference-Header-Content-Length",
+    "in": "header",
+    "schema": {"type": "integer", "minimum": 0},
+    "description": "where the JSON ends and the values of binary tensors begin",
+}
+_TENSOR: Final[_Part] = {
+    "type": "object",
+    "required": ["name", "datatype", "shape"],
+    "properties": {
+        "name": _TEXT,
+        "datatype": {
+            "enum": [f"FP{n}" for n in (16, 32, 64)] + [f"{u}INT{n}" for u in ("", "U") for n in (8, 16, 32, 64)]
+        },
+        "shape": {"type": "array", "items": {"type": "integer"}},
+        "parameters": _PARAMETERS,
+        "data": {"type": "array", "items": {}, "description": "nested or flat; none where the values are binary"},
+    },
+}
+_REQUEST: Final[_Part] = {
+    "type": "object",
+    "required": ["inputs"],
+    "properties": {
+        "id": _TEXT,
+        "parameters": {
+            "type": "object",
+            "properties": {
+                "binary_data_output": {"type": "boolean"},
+                "space": {**_TEXT, "description": "the space expected; another is answered 409"},
+            },
+        },
+        "inputs": {"type": "array", "minItems": 1, "maxItems": 1, "items": _TENSOR},
+        "outputs": {
+            "type": "array",
+            "description": "all of the model's where none is named",
+            "items": {"type": "object", "required": ["name"], "properties": {"name": _TEXT, "parameters": _PARAMETERS}},
+        },
+    },
+}
+_INPUT_EXAMPLE: Final[_Part] = {"name": "z", "datatype": "FP32", "shape": [1, 2], "data": [0.12, -1.4]}
+_ANSWER: Final[_Part] = {
+    "type": "object",
+    "properties": {
+        "model_name": _TEXT,
+        "model_version": {**_TEXT, "description": "the release that answered"},
+        "id": _TEXT,
+        "parameters": {"type": "object", "properties": {"space": _TEXT, "release": _TEXT}},
+        "outputs": {"type": "array", "items": _TENSOR},
+    },
+}
+_METADATA: Final[_Part] = {
+    "type": "object",
+    "properties": {
+        "name": _TEXT,
+        "versions": {"type": "array", "items": _TEXT},
+        "platform": _TEXT,
+        "inputs": {"type": "array", "items": _TENSOR},
+        "outputs": {"type": "array", "items": _TENSOR},
+    },
+}
+_INDEX: Final[_Part] = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "properties": {"name": _TEXT, "version": _TEXT, "state": {"enum": ["READY", "UNAVAILABLE"]}, "reason": _TEXT},
+    },
+}
+_ERROR: Final[_Part] = {
+    "description": "what is wrong, as the protocol has it",
+    "content": {_JSON: {"schema": {"type": "object", "required": ["error"], "properties": {"error": _TEXT}}}},
+}
+
+
+def open_inference_paths() -> dict[str, _Part]:
+    """Path -> methods; valid OpenAPI 3.1."""
+    paths: dict[str, _Part] = {
+        "/v2": {
+            "get": _operation("v2", "What the server is, and the protocol's extensions it speaks", {"type": "object"})
+        },
+        "/v2/health/live": {"get": _probe("v2_live", "The service answers")},
+        "/v2/health/ready": {"get": _probe("v2_ready", "A release is live", 400)},
+        "/v2/repository/index": {"post": _index()},
+    }
+    for suffix, places in (("", [_MODEL]), ("/versions/{version}", [_MODEL, _VERSION])):
+        path, named = "/v2/models/{model}" + suffix, "_version" if suffix else ""
+        metadata = _operation(f"v2_model{named}", "A model's inputs and outputs", _METADATA, 404, 503)
+        paths[path] = {"get": metadata | {"parameters": places}}
+        probe = _probe(f"v2_model_ready{named}", "The model answers", 400, 404)
+        paths[f"{path}/ready"] = {"get": probe | {"parameters": places}}
+        paths[f"{path}/infer"] = {"post": _infer(f"v2_infer{named}", places)}
+    return paths
+
+
+def _infer(operation: str, places: list[_Part]) -> _Part:
+    described = _operation(operation, "Rows x to codes z and code_1, …; codes z to rows x", _ANSWER)
+    described["responses"]["200"]["content"]["application/octet-stream"] = {
+        "schema": {"type": "string", "format": "binary"}
+    }
+    described["responses"] |= _errors(400, 404, 409, 413, 415, 422, 429, 503, 504)
+    content = {
+        _JSON: {"schema": _REQUEST, "example": {"inputs": [_INPUT_EXAMPLE]}},
+        "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+    }
+    return described | {"parameters": [*places, _LENGTH], "requestBody": {"required": True, "content": content}}
+
+
+def _index() -> _Part:
+    schema = {"type": "object", "properties": {"ready": {"type": "boolean", "default": False}}}
+    return _operation("v2_index", "Which releases there are, and whether they answer", _INDEX, 400, 413, 422, 503) | {
+        "requestBody": {"content": {_JSON: {"schema": schema, "example": {"ready": True}}}}
+    }
+
+
+def _operation(operation: str, summary: str, schema: _Part, *errors: int) -> _Part:
+    answer = {"description": summary, "content": {_JSON: {"schema": schema}}}
+    return {
+        "operationId": operation,
+        "summary": summary,
+        "tags": ["v2"],
+        "responses": {"200": answer, **_errors(*errors)},
+    }
+
+
+def _probe(operation: str, summary: str, *errors: int) -> _Part:
+    responses = {"200": {"description": summary}, **_errors(*errors)}
+    return {"operationId": operation, "summary": summary, "tags": ["v2"], "responses": responses}
+
+
+def _errors(*statuses: int) -> _Part:
+    return {str(status): _ERROR for status in statuses}
