@@ -110,11 +110,14 @@ def schedule(
 
         manifold schedule --every 3600
     """
+    from flows.train_command import demand_what_it_learns_from
+
     if (cron is None) == (every is None):
         raise typer.BadParameter("give one of --cron and --every")
     home = Home.from_environment()
     chosen = load_recipe(recipe, settings or [])
     set_environment(home.root)
+    demand_what_it_learns_from(source, chosen, label_column)
     address = prefect_server_until_exit(home.root, port=port)
     from flows.schedule import serve_schedule
 

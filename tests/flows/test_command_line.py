@@ -94,6 +94,24 @@ def test_a_source_that_is_not_there_is_named(manifold: Manifold, tmp_path: Path)
     assert "no/such/folder" in said
 
 
+@pytest.mark.parametrize("command", [("train",), ("schedule", "--every", "3600")])
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("--source", "no/such/folder"), "no/such/folder"),
+        (("--source", "digits", "--label-column", "kind"), "label_column: 'kind'"),
+        (("--source", "rows.npy", "--set", "supervised_fine_tuning.epochs=1"), "expected labels"),
+    ],
+)
+def test_a_source_that_cannot_be_learned_from_is_refused_before_a_server_starts(
+    manifold_here: Manifold, tmp_path: Path, command: tuple[str, ...], arguments: tuple[str, ...], named: str
+) -> None:
+    np.save(tmp_path / "rows.npy", np.zeros((20, 4), np.float32))
+    assert named in refusal(manifold_here(*command, *arguments, home=tmp_path / "home"))
+    # The server's database and log would be in it.
+    assert list((tmp_path / "home" / "prefect").iterdir()) == []
+
+
 def test_bad_rows_are_reported_together_before_training(manifold: Manifold, tmp_path: Path) -> None:
     rows = np.random.default_rng(0).random((200, 4)).astype(np.float32)
     rows[3, 1], rows[5, 2], rows[:, 3] = np.nan, np.inf, 7.0
@@ -216,7 +234,7 @@ def test_the_doctor_finds_the_champion_whole(manifold: Manifold, trained_home: P
 
 
 @pytest.mark.parametrize(
-    "command", ["train", "schedule", "serve", "embed", "classify", "generate", "doctor", "releases", "demo"]
+    "command", ["train", "schedule", "serve", "embed", "classify", "generate", "doctor", "releases", "demo", "report"]
 )
 def test_each_command_explains_itself(manifold_here: Manifold, tmp_path: Path, command: str) -> None:
     result = manifold_here(command, "--help", home=tmp_path / "home")
