@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from models.recipe import Dense, Recipe, RecipeError, apply_settings, layer_recipe, parse_recipe
+from models.recipe import Corruption, Dense, Recipe, RecipeError, apply_settings, layer_recipe, parse_recipe
 
 Mapping = Callable[..., dict[str, Any]]
 
@@ -255,6 +255,13 @@ def test_settings_reach_every_depth_and_leave_the_original_alone(recipe_mapping:
     assert recipe.layers == (Dense(width=500), Dense(width=20))
     assert recipe.fine_tuning.optimiser.learning_rate == 1e-4
     assert mapping["corruption"] == {"kind": "masking"}
+
+
+def test_a_layers_own_field_is_set_where_an_integer_stands_for_the_layer(recipe_mapping: Mapping) -> None:
+    mapping = recipe_mapping(kind="dae", corruption=MASKING)
+    recipe = parse_recipe(apply_settings(mapping, ["layers.0.corruption={kind: masking, level: 0.5}"]))
+    assert recipe.layers == (Dense(width=6, corruption=Corruption(kind="masking", level=0.5)), Dense(width=3))
+    assert mapping["layers"] == [6, 3]
 
 
 @pytest.mark.parametrize(
