@@ -223,6 +223,10 @@ def test_a_wrong_cron_is_named_with_an_example(manifold: Manifold, tmp_path: Pat
     assert "0 3 * * *" in said
 
 
+def test_a_report_before_any_release_names_the_command_that_makes_one(manifold_here: Manifold, tmp_path: Path) -> None:
+    assert "none yet; `manifold train` makes one" in refusal(manifold_here("report", home=tmp_path / "home"))
+
+
 def test_the_doctor_says_what_is_installed_and_what_makes_a_champion(manifold: Manifold, tmp_path: Path) -> None:
     result = manifold("doctor", home=tmp_path / "home")
     assert result.returncode == 0, result.stdout
