@@ -255,7 +255,7 @@ def test_a_loss_that_diverges_is_one_plain_line_and_publishes_nothing(
     chosen = [part for setting in settings for part in ("--set", setting)]
     result = manifold("train", "--source", str(photos), *SMALL, *chosen, home=home)
     assert result.returncode == 1
-    assert re.search(r"error: layer 0: .* at step \d+ of \d+ in epoch \d+, with a learning rate of \d", result.stderr)
+    assert re.search(r"error: layer 1: .* at step \d+ of \d+ in epoch \d+, with a learning rate of \d", result.stderr)
     assert "Traceback" not in result.stderr
     assert ReleaseStore(Home(home)).versions() == []
 
