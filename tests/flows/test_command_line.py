@@ -15,11 +15,13 @@ from typer.testing import CliRunner
 
 from flows.command_line import app
 from flows.steps.datasets import Dataset, open_dataset
+from flows.steps.recipes import load_recipe
 from service.release.channels import Channels
 from service.release.home import Home
 from service.release.manifest import Curve, Metric
 from service.release.store import ReleaseStore
 from tests.conftest import SMALL, Manifold, environment
+from tests.service.tiny import publish_tiny
 
 
 def refusal(result: subprocess.CompletedProcess[str]) -> str:
@@ -189,8 +191,40 @@ def test_a_rollback_needs_a_previous_champion(manifold_here: Manifold, trained_h
     assert "no previous champion" in refusal(manifold_here("releases", "rollback", home=trained_home))
 
 
+_FROM_INITIAL_WEIGHTS = ("pretraining.epochs=0", "fine_tuning.epochs=0", "supervised_fine_tuning.epochs=1")
+
+
+def test_it_is_said_of_a_release_that_its_encoder_and_decoder_were_never_trained(
+    manifold_here: Manifold, tmp_path: Path
+) -> None:
+    untrained = load_recipe("sdae", _FROM_INITIAL_WEIGHTS).model_dump(mode="json")
+    for version, described in (("trained", load_recipe("sdae").model_dump(mode="json")), ("untrained", untrained)):
+        publish_tiny(Home(tmp_path), version, recipe=described)
+    # The table breaks lines where it likes.
+    shown = {
+        version: " ".join(manifold_here("releases", "show", version, home=tmp_path).stdout.split())
+        for version in ("trained", "untrained")
+    }
+    assert "encoder and decoder were never trained" in shown["untrained"]
+    assert "never trained" not in shown["trained"]
+
+
+@pytest.mark.parametrize(("settings", "told"), [(_FROM_INITIAL_WEIGHTS, True), (_FROM_INITIAL_WEIGHTS[2:], False)])
+def test_a_schedule_of_such_releases_says_so_before_it_starts(
+    manifold_here: Manifold, tmp_path: Path, settings: tuple[str, ...], told: bool
+) -> None:
+    chosen = [part for setting in settings for part in ("--set", setting)]
+    result = manifold_here("schedule", "--every", "9", "--source", "no/such", *chosen, home=tmp_path / "home")
+    assert result.returncode == 1
+    assert ("encoder and decoder were never trained" in result.stdout) is told
+
+
 def test_no_releases_yet_names_the_command_that_makes_one(manifold_here: Manifold, tmp_path: Path) -> None:
     assert "manifold train" in manifold_here("releases", "list", home=tmp_path / "home").stdout
+
+
+def test_a_report_before_any_release_names_the_command_that_makes_one(manifold_here: Manifold, tmp_path: Path) -> None:
+    assert "none yet; `manifold train` makes one" in refusal(manifold_here("report", home=tmp_path / "home"))
 
 
 def test_a_service_that_is_not_there_is_named(manifold_here: Manifold, tmp_path: Path) -> None:
@@ -221,10 +255,6 @@ def test_a_wrong_cron_is_named_with_an_example(manifold: Manifold, tmp_path: Pat
     said = refusal(manifold("schedule", "--cron", "every night", home=tmp_path / "home"))
     assert "'every night' came" in said
     assert "0 3 * * *" in said
-
-
-def test_a_report_before_any_release_names_the_command_that_makes_one(manifold_here: Manifold, tmp_path: Path) -> None:
-    assert "none yet; `manifold train` makes one" in refusal(manifold_here("report", home=tmp_path / "home"))
 
 
 def test_the_doctor_says_what_is_installed_and_what_makes_a_champion(manifold: Manifold, tmp_path: Path) -> None:
