@@ -39,6 +39,7 @@ def test_an_integer_among_the_layers_is_a_dense_width(recipe_mapping: Mapping) -
     [
         ({"kind": "vae"}, "kind: 'vae' came; allowed: 'ae', 'sae', 'dae', 'sdae', 'scae' or 'cae'"),
         ({"layers": []}, "layers: [] came; allowed: "),
+        ({"layers": "64,32"}, "layers: '64,32' came; allowed: a list such as [64, 32]"),
         ({"layers": [0]}, "layers.0.width: 0 came; allowed: greater than or equal to 1"),
         ({"layers": [True]}, "layers.0: True came; allowed: an integer, or fields with kind"),
         (
@@ -201,6 +202,18 @@ def test_a_wrong_field_names_itself_its_value_and_what_is_allowed(
             "layers.0.strides: unknown field, 2 came; did you mean stride?",
             "kernel_size",
         ),
+        (
+            {"patience": 3},
+            "patience: unknown field, 3 came; did you mean pretraining.patience or fine_tuning.patience or "
+            "supervised_fine_tuning.patience?",
+            "pretraining",
+        ),
+        (
+            {"pretraining": {"learning_rate": 0.1}},
+            "pretraining.learning_rate: unknown field, 0.1 came; did you mean pretraining.optimiser.learning_rate?",
+            "optimiser",
+        ),
+        ({"width": 64}, "width: unknown field, 64 came; did you mean layers.0.width?", "layers"),
     ],
 )
 def test_an_unknown_field_is_told_the_nearest_and_all_known_ones(
