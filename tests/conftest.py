@@ -158,9 +158,6 @@ def manifold_here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
                 main()
             except SystemExit as end:
                 status = end.code
-            # What the command has set itself is not known to `change`.
-            for name in os.environ.keys() - theirs.keys():
-                del os.environ[name]
         shown = capsys.readouterr()
         return subprocess.CompletedProcess(sys.argv, int(status or 0), shown.out, shown.err)
 
