@@ -11,6 +11,7 @@ import typer
 
 from flows.ask_commands import classify, embed, generate
 from flows.doctor import doctor
+from flows.figure_lines import untrained_line
 from flows.local_server import prefect_server_until_exit, set_environment
 from flows.release_commands import releases
 from flows.report_command import report
@@ -19,6 +20,7 @@ from flows.steps.errors import FlowError
 from flows.steps.recipes import load_recipe, recipe_names
 from flows.terminal import console
 from models.errors import ModelError as LearningError
+from models.recipe import Recipe
 from service.client import ServiceError
 from service.release.errors import ReleaseError
 from service.release.home import Home
@@ -86,6 +88,7 @@ def train(
         comparisons=comparisons,
     )
     console.print(f"release {version} is in {home.store}" + (" and is the champion" if promote else ""))
+    _tell_if_untrained(chosen)
 
 
 @app.command()
@@ -110,11 +113,15 @@ def schedule(
 
         manifold schedule --every 3600
     """
+    from flows.train_command import demand_what_it_learns_from
+
     if (cron is None) == (every is None):
         raise typer.BadParameter("give one of --cron and --every")
     home = Home.from_environment()
     chosen = load_recipe(recipe, settings or [])
+    _tell_if_untrained(chosen)
     set_environment(home.root)
+    demand_what_it_learns_from(source, chosen, label_column)
     address = prefect_server_until_exit(home.root, port=port)
     from flows.schedule import serve_schedule
 
@@ -131,6 +138,11 @@ def schedule(
         promote=promote,
         comparisons=comparisons,
     )
+
+
+def _tell_if_untrained(recipe: Recipe) -> None:
+    if untrained := untrained_line(recipe.model_dump()):
+        console.print(f"beware of such a release: {untrained}")
 
 
 @app.command()

@@ -1,12 +1,29 @@
-"""How a person reads a figure: value, interval, unit, split, rows and method on one line."""
+"""How a person reads a release's figures, a line each; and the line that says that it learned none of them."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from service.release.manifest import Curve, Metric
 
 _SHOWN_POINTS = 8
+
+
+def untrained_line(recipe: Mapping[str, Any]) -> str | None:
+    """What to tell of a release whose encoder and decoder never learned; None where they did.
+
+    Args:
+        recipe: as a manifest holds it.
+    """
+    if any(recipe.get(phase, {}).get("epochs") != 0 for phase in ("pretraining", "fine_tuning")):
+        return None
+    return (
+        "its encoder and decoder were never trained (pretraining.epochs and fine_tuning.epochs are 0): their weights "
+        "are random, and its codes, reconstructions and samples mean nothing; only its classifier learned"
+    )
 
 
 def metric_value(metric: Metric) -> str:

@@ -13,13 +13,16 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
+from filelock import FileLock
 
 from flows.steps.errors import FlowError
+from flows.steps.places import server_start_seconds
 
-_START_SECONDS = 120.0
+_LOGS_KEPT = 10
 _PR_SET_PDEATHSIG = 1
 
 
@@ -63,35 +66,22 @@ def prefect_server_until_exit(home: Path, *, port: int | None = None) -> str:
 def prefect_server(home: Path, *, port: int | None = None) -> Iterator[str]:
     """Yield the address of a Prefect API: that of `PREFECT_API_URL` where it is set, else of one started here.
 
-    Call before prefect is imported: it reads its settings once.
+    Call before prefect is imported: it reads its settings once. Servers of one home start one after another: each
+    migrates the database that they share, and two that do so at once both fail.
 
     Args:
-        home: its database and log lie in `home/prefect`.
+        home: its database (unless `PREFECT_HOME` says otherwise) and its log, one a start, lie in `home/prefect`.
         port: where a server of our own listens on loopback; by default a free port.
 
     Raises:
         ServerError: it did not answer in time, or ended.
+        SettingError: `MANIFOLD_SERVER_START_SECONDS` is no number of seconds.
     """
     if address := os.environ.get("PREFECT_API_URL"):
         yield address
         return
-    port = port or _free_port()
-    address = f"http://127.0.0.1:{port}/api"
-    log = home / "prefect" / "server.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)],
-            # Otherwise its page asks the default port, whatever the server listens on.
-            env=os.environ | {"PREFECT_SERVER_UI_API_URL": address},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            preexec_fn=_end_with_parent if sys.platform == "linux" else None,
-        )
+    process, address = _start(home, port, server_start_seconds())
     try:
-        _wait_until_healthy(process, address, log)
         os.environ["PREFECT_API_URL"] = address
         yield address
     finally:
@@ -99,8 +89,46 @@ def prefect_server(home: Path, *, port: int | None = None) -> Iterator[str]:
         _end(process)
 
 
-def _wait_until_healthy(process: subprocess.Popen[bytes], address: str, log: Path) -> None:
-    deadline = time.monotonic() + _START_SECONDS
+def _start(home: Path, port: int | None, patience: float) -> tuple[subprocess.Popen[bytes], str]:
+    """A server that answers, and the address of its API."""
+    folder = home / "prefect"
+    database = Path(os.environ.get("PREFECT_HOME") or folder)
+    for needed in (folder, database):
+        needed.mkdir(parents=True, exist_ok=True)
+    # Each holds it for as long as its own start may take, or less if it is killed: nobody waits for ever.
+    with FileLock(database / "server.lock"):
+        port = port or _free_port()
+        address = f"http://127.0.0.1:{port}/api"
+        log = _new_log(folder)
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)],
+                # Otherwise its page asks the default port, whatever the server listens on.
+                env=os.environ | {"PREFECT_SERVER_UI_API_URL": address},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=_end_with_parent if sys.platform == "linux" else None,
+            )
+        try:
+            _wait_until_healthy(process, address, log, patience)
+        except BaseException:
+            _end(process)
+            raise
+    return process, address
+
+
+def _new_log(folder: Path) -> Path:
+    """Where this start writes, by its time and process; of earlier ones only those last written to are kept."""
+    earlier = sorted(folder.glob("server-*.log"), key=lambda path: path.stat().st_mtime)
+    for path in earlier[: -_LOGS_KEPT + 1]:
+        path.unlink(missing_ok=True)
+    return folder / f"server-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}-{os.getpid()}.log"
+
+
+def _wait_until_healthy(process: subprocess.Popen[bytes], address: str, log: Path, patience: float) -> None:
+    deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise ServerError(f"the Prefect server ended with status {process.returncode}; its log is {log}")
@@ -108,7 +136,10 @@ def _wait_until_healthy(process: subprocess.Popen[bytes], address: str, log: Pat
             httpx.get(f"{address}/health", timeout=2).raise_for_status()
             return
         time.sleep(0.2)
-    raise ServerError(f"the Prefect server did not answer at {address} in {_START_SECONDS:g} s; see {log}")
+    raise ServerError(
+        f"the Prefect server did not answer at {address} in {patience:g} s; its log is {log}. A busy machine may need "
+        f"longer: set MANIFOLD_SERVER_START_SECONDS, now {patience:g}"
+    )
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

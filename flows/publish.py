@@ -9,7 +9,7 @@ from prefect import get_run_logger, runtime, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
-from flows.figure_lines import curve_line, metric_value
+from flows.figure_lines import curve_line, metric_value, untrained_line
 from flows.progress import step_progress
 from flows.steps.datasets import Dataset
 from flows.steps.promotion import promote_release
@@ -69,6 +69,7 @@ def _summary(manifest: Manifest) -> str:
     lines = [
         f"# Release {manifest.version}",
         "",
+        *([f"Beware: {untrained}.", ""] if (untrained := untrained_line(manifest.recipe)) else []),
         "| metric | value [95 % interval] | unit | split | rows | how |",
         "|---|---|---|---|---|---|",
         *(

@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from flows.figure_lines import curve_line, metric_line
+from flows.figure_lines import curve_line, metric_line, untrained_line
 from flows.steps.promotion import promote_release
 from flows.terminal import console
 from service.release.channels import Channels
@@ -63,6 +63,8 @@ def show_release(
     table.add_row("space", manifest.space_id)
     table.add_row("made", manifest.created)
     table.add_row("recipe", json.dumps(manifest.recipe))
+    if untrained := untrained_line(manifest.recipe):
+        table.add_row("untrained", untrained)
     table.add_row("input", f"{manifest.input.kind} {list(manifest.input.shape)}")
     table.add_row("code", " -> ".join(str(layer.width) for layer in manifest.code.layers))
     if manifest.precisions:

@@ -30,6 +30,7 @@ def train_once(
     # The error itself is printed once, in plain words; the traceback is on Prefect's page.
     os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"
     console.print(f"home {home.root}, starting", style="dim")
+    demand_what_it_learns_from(source, recipe, label_column)
     prefect_server_until_exit(home.root)
     from flows.retrain import retrain
 
@@ -44,3 +45,19 @@ def train_once(
             promote=promote,
             comparisons=comparisons,
         )
+
+
+def demand_what_it_learns_from(source: str, recipe: Recipe, label_column: str | None) -> None:
+    """Refuse a source that is not there, or whose names tell that it lacks labels that the recipe learns from.
+
+    The flow refuses it too, but only once a Prefect server, Prefect and torch have started. Call `set_environment`
+    before: readers import what reads it.
+
+    Raises:
+        SourceError, LabelsMissingError: so it is.
+    """
+    from flows.steps.datasets import demand_label_source, demand_source
+
+    demand_source(source, label_column)
+    if recipe.supervised_fine_tuning.epochs:
+        demand_label_source(source, label_column)

@@ -147,8 +147,7 @@ def _denoising_faults(recipe: RecipeFields) -> list[Fault]:
     if recipe.kind not in {"dae", "sdae"} or not _reconstructs(recipe) or recipe.fine_tuning.corrupt:
         return []
     if not recipe.pretraining.epochs:
-        allowed = f"true where kind is {recipe.kind} and pretraining.epochs is 0"
-        return [Fault("fine_tuning.corrupt", False, allowed)]
+        return [Fault("fine_tuning.corrupt", False, _where_not_pretrained(recipe))]
     if any(layer_corruption(recipe, index).kind != "none" for index in range(len(recipe.layers))):
         return []
     allowed = f"masking, gaussian or salt_and_pepper in one layer at least where kind is {recipe.kind}"
@@ -171,10 +170,16 @@ def _contracting_faults(recipe: RecipeFields) -> list[Fault]:
     if recipe.fine_tuning.contract:
         used["contraction"] = recipe.contraction
     if not used:
-        allowed = f"true where kind is {recipe.kind} and pretraining.epochs is 0"
-        return [Fault("fine_tuning.contract", False, allowed)]
+        return [Fault("fine_tuning.contract", False, _where_not_pretrained(recipe))]
     faults = [fault for place, own in used.items() if (fault := _without_effect(place, own, recipe.kind))]
     return faults[:1] if len(faults) == len(used) else []
+
+
+def _where_not_pretrained(recipe: RecipeFields) -> str:
+    allowed = f"true where kind is {recipe.kind} and pretraining.epochs is 0"
+    if not recipe.supervised_fine_tuning.epochs:
+        return allowed
+    return f"{allowed}; or set fine_tuning.epochs=0 for a classifier from random initial weights"
 
 
 def _without_effect(place: str, contraction: Contraction, kind: str) -> Fault | None:

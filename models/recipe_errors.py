@@ -59,6 +59,9 @@ def _line(path: str, came: object, allowed: str) -> str:
 
 
 def _allowed(details: ErrorDetails) -> str:
+    if details["type"] == "tuple_type":
+        # Of all fields only the layers are several.
+        return "a list such as [64, 32]"
     message = details["msg"]
     for prefix in ("Input should be ", "Input should "):
         message = message.removeprefix(prefix)
@@ -84,10 +87,30 @@ def _without_tags(location: Sequence[int | str]) -> list[int | str]:
 
 
 def _known(path: Sequence[int | str], details: ErrorDetails, root: type[BaseModel]) -> str:
-    known = sorted(_model_at(details["loc"][:-1], root).model_fields)
-    near = difflib.get_close_matches(str(path[-1]), known, n=1)
-    suggestion = f"did you mean {near[0]}? " if near else ""
+    model, name = _model_at(details["loc"][:-1], root), str(path[-1])
+    known = sorted(model.model_fields)
+    near = _nested(name, model, path[:-1]) or difflib.get_close_matches(name, known, n=1)
+    suggestion = f"did you mean {' or '.join(near)}? " if near else ""
     return f"{suggestion}known fields: {', '.join(known)}"
+
+
+def _nested(name: str, model: type[BaseModel], above: Sequence[int | str]) -> list[str]:
+    """The fields of that name in the parts of a part, by their whole paths: those least deep only."""
+    parts: list[tuple[list[int | str], type[BaseModel]]] = [([*above], model)]
+    while parts:
+        parts = [
+            ([*path, field, *_first_entry(described.annotation)], inner)
+            for path, part in parts
+            for field, described in part.model_fields.items()
+            for inner in _models_in(described.annotation)
+        ]
+        if found := [_dotted([*path, name]) for path, part in parts if name in part.model_fields]:
+            return list(dict.fromkeys(found))
+    return []
+
+
+def _first_entry(annotation: Any) -> list[int | str]:
+    return [0] if get_origin(annotation) in {tuple, list} else []
 
 
 def _description(path: Sequence[int | str], details: ErrorDetails, root: type[BaseModel]) -> str:

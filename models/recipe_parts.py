@@ -171,13 +171,14 @@ class Convolution(Part):
         return self
 
 
-def _expand_shorthand(value: object) -> object:
+def expand_layer(value: object) -> object:
+    """A layer as read from YAML: an integer becomes the fields of the dense layer that it is short for."""
     if isinstance(value, int) and not isinstance(value, bool):
         return {"kind": "dense", "width": value}
     return value
 
 
-Layer = Annotated[Dense | Convolution, Field(discriminator="kind"), BeforeValidator(_expand_shorthand)]
+Layer = Annotated[Dense | Convolution, Field(discriminator="kind"), BeforeValidator(expand_layer)]
 
 
 class Optimiser(Part):

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from models.errors import RecipeError
+from models.recipe_parts import expand_layer
 
 _PATH = re.compile(r"[A-Za-z_]\w*(\.\w+)*")
 
@@ -19,8 +20,9 @@ def apply_settings(mapping: Mapping[str, Any], settings: Sequence[str]) -> dict[
 
     Args:
         mapping: a recipe as read from YAML.
-        settings: each `path=value`; a path is dotted, with an index for a list's entry; a value is YAML, such
-            as `0.25`, `true`, `masking` or `[500, 30]`.
+        settings: each `path=value`; a path is dotted, with an index for a list's entry (an integer among the layers
+            takes fields as the dense layer that it is short for); a value is YAML, such as `0.25`, `true`, `masking`
+            or `[500, 30]`.
 
     Raises:
         RecipeError: a setting is malformed or its path leads through a plain value; the message names it.
@@ -58,6 +60,8 @@ def _put(target: Any, path: Sequence[str], value: Any, setting: str) -> None:
             if last:
                 target[int(key)] = value
             else:
+                # A layer's own field where its width alone stood: a recipe's only list is that of its layers.
+                target[int(key)] = expand_layer(target[int(key)])
                 target = target[int(key)]
         else:
             raise RecipeError(f"setting: {setting!r} came; {place} is no field: {target!r} stands above it")

@@ -185,7 +185,8 @@ class Run:
         return all(bool(torch.isfinite(parameter).all()) for parameter in self.model.parameters())
 
     def _diverged(self, what: str, epoch: int, step: int) -> TrainingDivergedError:
-        phase = f"layer {self.stage}" if isinstance(self.stage, int) else self.stage
+        # Counted from 1, as layers are wherever people read of them.
+        phase = f"layer {self.stage + 1}" if isinstance(self.stage, int) else self.stage
         rate = learning_rate(self.settings.optimiser, epoch * self.steps + step, self.epochs * self.steps)
         return TrainingDivergedError(
             f"{phase}: {what} at step {step + 1} of {self.steps} in epoch {epoch + 1}, "

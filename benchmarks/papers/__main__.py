@@ -1,16 +1,18 @@
 """`make bench-papers`: trains what docs/papers.md lists, and writes the figures there and into benchmarks/results/.
 
-Interrupted, the same command goes on where it was. `--quick` shows in minutes that everything runs.
+Interrupted, the same command goes on where it was. `--quick` shows in minutes that everything runs. `--only NAME` keeps
+to some protocols and publishes nothing.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks.harness import publish
+from benchmarks.harness import Row, publish
 from benchmarks.papers.choosing import Outcome, measure_protocols
 from benchmarks.papers.protocols import PROTOCOLS, quickened
 from benchmarks.papers.table import draw_levels, rows, write_page
@@ -23,7 +25,9 @@ def main() -> None:
     """Train, measure and publish."""
     parser = argparse.ArgumentParser(prog="make bench-papers", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="few rows and epochs: under ten minutes")
-    parser.add_argument("--only", nargs="*", metavar="PROTOCOL", help=", ".join(one.name for one in PROTOCOLS))
+    names = [one.name for one in PROTOCOLS]
+    said = f"of {', '.join(names)}: none is published"
+    parser.add_argument("--only", nargs="*", metavar="PROTOCOL", choices=names, help=said)
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="trainings at a time")
     arguments = parser.parse_args()
     wanted = [one for one in PROTOCOLS if not arguments.only or one.name in arguments.only]
@@ -31,10 +35,25 @@ def main() -> None:
     data_folder = Path(os.environ.get("MANIFOLD_DATA") or "data").absolute()
     outcomes = measure_protocols(protocols, _HOME.absolute(), data_folder, arguments.processes, _tell)
     found = list(rows(outcomes))
-    publish("papers-quick" if arguments.quick else "papers", found)
+    publish_whole(found, quick=arguments.quick, only=arguments.only)
     if not arguments.quick and not arguments.only:
         draw_levels(outcomes)
         write_page(found, outcomes, datetime.now(UTC).date().isoformat())
+
+
+def publish_whole(found: Sequence[Row], *, quick: bool, only: Sequence[str] | None) -> None:
+    """Publish the rows of a whole run; those of some protocols are told, and what was published before stays.
+
+    Args:
+        found: the rows that could be made of what was measured.
+        quick: of a quick run, which has a file of its own.
+        only: the protocols that were asked for; none: all.
+    """
+    if not only:
+        publish("papers-quick" if quick else "papers", found)
+        return
+    for row in found:
+        print(f"{row.name}: {row.value:.4g} {row.unit} (goal {row.goal:g})", flush=True)
 
 
 def _tell(outcome: Outcome) -> None:

@@ -5,19 +5,18 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 from scipy import stats
 
 from benchmarks.harness import Row
+from benchmarks.pages import DOCS, write_table
 from benchmarks.papers.choosing import Outcome
 from benchmarks.papers.cuts import TEST_ROWS
 from flows.steps.figures.curves import Curve, Panel, Point, curve_figure
 from service.release.atomic import write_atomically
 
-PAGE = Path(__file__).parents[2] / "docs" / "papers.md"
+PAGE = DOCS / "papers.md"
 PICTURE = PAGE.parent / "images" / "error_by_corruption.png"
-_START, _END = "<!-- the table, written by make bench-papers -->", "<!-- end of the table -->"
 _LEVELS = ("0", "10", "25", "40")
 
 
@@ -134,9 +133,6 @@ def draw_levels(outcomes: Mapping[str, Outcome]) -> None:
 
 def write_page(found: list[Row], outcomes: Mapping[str, Outcome], when: str) -> None:
     """Put both tables into docs/papers.md, between their markers; the text around them stays."""
-    text = PAGE.read_text(encoding="utf-8")
-    before, _, rest = text.partition(_START)
-    _, _, after = rest.partition(_END)
     lines = [
         "| row | ours | 95 % interval | seeds | to reach | paper |",
         "|---|---|---|---|---|---|",
@@ -148,7 +144,7 @@ def write_page(found: list[Row], outcomes: Mapping[str, Outcome], when: str) -> 
         "|---|---|---|",
         *(line for outcome in outcomes.values() for line in _answers(outcome)),
     ]
-    write_atomically(PAGE, "\n".join([before + _START, *lines, _END + after]).encode())
+    write_table(PAGE, "papers", lines)
 
 
 def _choices(outcome: Outcome) -> dict[str, dict[str, float]]:

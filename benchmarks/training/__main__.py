@@ -1,4 +1,4 @@
-"""Measures and publishes every row of the table.
+"""Measures and publishes every row of the table, in benchmarks/results/ and docs/speed.md.
 
 `--only NAME` keeps to some groups of rows and publishes nothing.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 
 import torch
 
@@ -18,6 +19,7 @@ from benchmarks.training.precision import precision_rows
 from benchmarks.training.ratios import deep_rows, product_rows, system_rows
 from benchmarks.training.scaling import scaling_rows
 from benchmarks.training.subjects import THREADS, devices
+from benchmarks.training.table import write_page
 
 _GROUPS: dict[str, Callable[[torch.device], Iterable[Row]]] = {
     "products": product_rows,
@@ -47,6 +49,7 @@ def main() -> None:
                 rows.append(row)
     if not wanted:
         publish("training", rows)
+        write_page(rows, datetime.now(UTC).date().isoformat())
 
 
 if __name__ == "__main__":

@@ -32,6 +32,12 @@ from service.release.drafts import is_held, remove_abandoned
 WEIGHTS_FILE = "weights.safetensors"
 _FORMAT = 2
 
+# A checkpoint is named by what is learned: another learning rate is another training.
+_WHAT_FOR = (
+    "weights and optimiser from before that, to look into: the same recipe would go on from there and diverge again, "
+    "one with another learning rate starts this training anew"
+)
+
 
 class TrainingStateError(FlowError):
     """The result of a finished step cannot be read; the message names the folder to remove."""
@@ -99,7 +105,7 @@ def finished(home: Path, key: str, make: Callable[[Path], None]) -> tuple[Path, 
             make(draft)
     except TrainingDivergedError as error:
         there = checkpoint.path.exists()
-        kept = f"the last good checkpoint is {checkpoint.path}" if there else "no checkpoint was due yet"
+        kept = f"the last good checkpoint is {checkpoint.path}, {_WHAT_FOR}" if there else "no checkpoint was due yet"
         raise TrainingDivergedError(f"{error}; {kept}") from error
     checkpoint.remove()
     return folder, False

@@ -44,7 +44,7 @@ class ReleaseStore:
             UnknownReleaseError: there is none of that version; the message names those there are.
         """
         if version not in self.versions():
-            known = ", ".join(self.versions()[-5:]) or "none yet"
+            known = ", ".join(self.versions()[-5:]) or "none yet; `manifold train` makes one"
             raise UnknownReleaseError(f"release {version!r} is not in {self.home.store}; there are: {known}")
         return self.home.store / version
 

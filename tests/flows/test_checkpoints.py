@@ -82,7 +82,7 @@ def test_a_layer_that_diverges_says_where_its_last_good_checkpoint_is(
     rows = scale_dataset(dataset, recipe, tmp_path)
     with pytest.raises(TrainingDivergedError) as caught:
         pretrain_step(dataset, recipe, 0, rows, tmp_path)
-    pattern = r"layer 0: .* at step (\d+) of (\d+) in epoch (\d+), with a learning rate of 0\.7 .*; (.*)"
+    pattern = r"layer 1: .* at step (\d+) of (\d+) in epoch (\d+), with a learning rate of 0\.7 .*; (.*)"
     said = re.fullmatch(pattern, str(caught.value))
     assert said, str(caught.value)
     step, steps, epoch = (int(said[number]) for number in (1, 2, 3))
@@ -90,7 +90,11 @@ def test_a_layer_that_diverges_says_where_its_last_good_checkpoint_is(
     if seconds:
         assert (said[4], left) == ("no checkpoint was due yet", set())
         return
-    path = Path(said[4].removeprefix("the last good checkpoint is "))
+    kept = re.fullmatch(
+        r"the last good checkpoint is (\S+), weights and optimiser .* starts this training anew", said[4]
+    )
+    assert kept, said[4]
+    path = Path(kept[1])
     assert left == {path.name}
     checkpoint = CheckpointFile(path, 0).last()
     assert checkpoint is not None

@@ -15,11 +15,13 @@ from typer.testing import CliRunner
 
 from flows.command_line import app
 from flows.steps.datasets import Dataset, open_dataset
+from flows.steps.recipes import load_recipe
 from service.release.channels import Channels
 from service.release.home import Home
 from service.release.manifest import Curve, Metric
 from service.release.store import ReleaseStore
 from tests.conftest import SMALL, Manifold, environment
+from tests.service.tiny import publish_tiny
 
 
 def refusal(result: subprocess.CompletedProcess[str]) -> str:
@@ -92,6 +94,24 @@ def test_a_releases_figures_are_shown_with_their_intervals_and_curves(manifold: 
 def test_a_source_that_is_not_there_is_named(manifold: Manifold, tmp_path: Path) -> None:
     said = refusal(manifold("train", "--source", "no/such/folder", home=tmp_path / "home"))
     assert "no/such/folder" in said
+
+
+@pytest.mark.parametrize("command", [("train",), ("schedule", "--every", "3600")])
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("--source", "no/such/folder"), "no/such/folder"),
+        (("--source", "digits", "--label-column", "kind"), "label_column: 'kind'"),
+        (("--source", "rows.npy", "--set", "supervised_fine_tuning.epochs=1"), "expected labels"),
+    ],
+)
+def test_a_source_that_cannot_be_learned_from_is_refused_before_a_server_starts(
+    manifold_here: Manifold, tmp_path: Path, command: tuple[str, ...], arguments: tuple[str, ...], named: str
+) -> None:
+    np.save(tmp_path / "rows.npy", np.zeros((20, 4), np.float32))
+    assert named in refusal(manifold_here(*command, *arguments, home=tmp_path / "home"))
+    # The server's database and log would be in it.
+    assert list((tmp_path / "home" / "prefect").iterdir()) == []
 
 
 def test_bad_rows_are_reported_together_before_training(manifold: Manifold, tmp_path: Path) -> None:
@@ -171,8 +191,40 @@ def test_a_rollback_needs_a_previous_champion(manifold_here: Manifold, trained_h
     assert "no previous champion" in refusal(manifold_here("releases", "rollback", home=trained_home))
 
 
+_FROM_INITIAL_WEIGHTS = ("pretraining.epochs=0", "fine_tuning.epochs=0", "supervised_fine_tuning.epochs=1")
+
+
+def test_it_is_said_of_a_release_that_its_encoder_and_decoder_were_never_trained(
+    manifold_here: Manifold, tmp_path: Path
+) -> None:
+    untrained = load_recipe("sdae", _FROM_INITIAL_WEIGHTS).model_dump(mode="json")
+    for version, described in (("trained", load_recipe("sdae").model_dump(mode="json")), ("untrained", untrained)):
+        publish_tiny(Home(tmp_path), version, recipe=described)
+    # The table breaks lines where it likes.
+    shown = {
+        version: " ".join(manifold_here("releases", "show", version, home=tmp_path).stdout.split())
+        for version in ("trained", "untrained")
+    }
+    assert "encoder and decoder were never trained" in shown["untrained"]
+    assert "never trained" not in shown["trained"]
+
+
+@pytest.mark.parametrize(("settings", "told"), [(_FROM_INITIAL_WEIGHTS, True), (_FROM_INITIAL_WEIGHTS[2:], False)])
+def test_a_schedule_of_such_releases_says_so_before_it_starts(
+    manifold_here: Manifold, tmp_path: Path, settings: tuple[str, ...], told: bool
+) -> None:
+    chosen = [part for setting in settings for part in ("--set", setting)]
+    result = manifold_here("schedule", "--every", "9", "--source", "no/such", *chosen, home=tmp_path / "home")
+    assert result.returncode == 1
+    assert ("encoder and decoder were never trained" in result.stdout) is told
+
+
 def test_no_releases_yet_names_the_command_that_makes_one(manifold_here: Manifold, tmp_path: Path) -> None:
     assert "manifold train" in manifold_here("releases", "list", home=tmp_path / "home").stdout
+
+
+def test_a_report_before_any_release_names_the_command_that_makes_one(manifold_here: Manifold, tmp_path: Path) -> None:
+    assert "none yet; `manifold train` makes one" in refusal(manifold_here("report", home=tmp_path / "home"))
 
 
 def test_a_service_that_is_not_there_is_named(manifold_here: Manifold, tmp_path: Path) -> None:
@@ -216,7 +268,7 @@ def test_the_doctor_finds_the_champion_whole(manifold: Manifold, trained_home: P
 
 
 @pytest.mark.parametrize(
-    "command", ["train", "schedule", "serve", "embed", "classify", "generate", "doctor", "releases", "demo"]
+    "command", ["train", "schedule", "serve", "embed", "classify", "generate", "doctor", "releases", "demo", "report"]
 )
 def test_each_command_explains_itself(manifold_here: Manifold, tmp_path: Path, command: str) -> None:
     result = manifold_here(command, "--help", home=tmp_path / "home")
@@ -233,7 +285,7 @@ def test_a_loss_that_diverges_is_one_plain_line_and_publishes_nothing(
     chosen = [part for setting in settings for part in ("--set", setting)]
     result = manifold("train", "--source", str(photos), *SMALL, *chosen, home=home)
     assert result.returncode == 1
-    assert re.search(r"error: layer 0: .* at step \d+ of \d+ in epoch \d+, with a learning rate of \d", result.stderr)
+    assert re.search(r"error: layer 1: .* at step \d+ of \d+ in epoch \d+, with a learning rate of \d", result.stderr)
     assert "Traceback" not in result.stderr
     assert ReleaseStore(Home(home)).versions() == []
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from models.recipe import Dense, Recipe, RecipeError, apply_settings, layer_recipe, parse_recipe
+from models.recipe import Corruption, Dense, Recipe, RecipeError, apply_settings, layer_recipe, parse_recipe
 
 Mapping = Callable[..., dict[str, Any]]
 
@@ -39,6 +39,7 @@ def test_an_integer_among_the_layers_is_a_dense_width(recipe_mapping: Mapping) -
     [
         ({"kind": "vae"}, "kind: 'vae' came; allowed: 'ae', 'sae', 'dae', 'sdae', 'scae' or 'cae'"),
         ({"layers": []}, "layers: [] came; allowed: "),
+        ({"layers": "64,32"}, "layers: '64,32' came; allowed: a list such as [64, 32]"),
         ({"layers": [0]}, "layers.0.width: 0 came; allowed: greater than or equal to 1"),
         ({"layers": [True]}, "layers.0: True came; allowed: an integer, or fields with kind"),
         (
@@ -201,6 +202,18 @@ def test_a_wrong_field_names_itself_its_value_and_what_is_allowed(
             "layers.0.strides: unknown field, 2 came; did you mean stride?",
             "kernel_size",
         ),
+        (
+            {"patience": 3},
+            "patience: unknown field, 3 came; did you mean pretraining.patience or fine_tuning.patience or "
+            "supervised_fine_tuning.patience?",
+            "pretraining",
+        ),
+        (
+            {"pretraining": {"learning_rate": 0.1}},
+            "pretraining.learning_rate: unknown field, 0.1 came; did you mean pretraining.optimiser.learning_rate?",
+            "optimiser",
+        ),
+        ({"width": 64}, "width: unknown field, 64 came; did you mean layers.0.width?", "layers"),
     ],
 )
 def test_an_unknown_field_is_told_the_nearest_and_all_known_ones(
@@ -255,6 +268,13 @@ def test_settings_reach_every_depth_and_leave_the_original_alone(recipe_mapping:
     assert recipe.layers == (Dense(width=500), Dense(width=20))
     assert recipe.fine_tuning.optimiser.learning_rate == 1e-4
     assert mapping["corruption"] == {"kind": "masking"}
+
+
+def test_a_layers_own_field_is_set_where_an_integer_stands_for_the_layer(recipe_mapping: Mapping) -> None:
+    mapping = recipe_mapping(kind="dae", corruption=MASKING)
+    recipe = parse_recipe(apply_settings(mapping, ["layers.0.corruption={kind: masking, level: 0.5}"]))
+    assert recipe.layers == (Dense(width=6, corruption=Corruption(kind="masking", level=0.5)), Dense(width=3))
+    assert mapping["layers"] == [6, 3]
 
 
 @pytest.mark.parametrize(

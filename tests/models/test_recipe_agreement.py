@@ -68,6 +68,11 @@ def refusal(mapping: dict[str, Any]) -> str:
             {**CAE, **UNTRAINED},
             "fine_tuning.contract: False came; allowed: true where kind is cae and pretraining.epochs is 0",
         ),
+        (
+            {**SDAE, **UNTRAINED, "supervised_fine_tuning": {"epochs": 1}},
+            "fine_tuning.corrupt: False came; allowed: true where kind is sdae and pretraining.epochs is 0; "
+            "or set fine_tuning.epochs=0 for a classifier from random initial weights",
+        ),
     ],
 )
 def test_a_plain_autoencoder_under_another_name_is_refused(

@@ -311,7 +311,7 @@ def test_a_diverged_loss_names_phase_step_and_learning_rate(recipe_mapping: Mapp
         output_activation="linear",
         pretraining={"epochs": 20, "batch_size": 10, "optimiser": {"name": "sgd", "learning_rate": 10}},
     )
-    with pytest.raises(TrainingDivergedError, match=r"layer 0: loss .* at step \d+ of 10 .* learning rate of 10 "):
+    with pytest.raises(TrainingDivergedError, match=r"layer 1: loss .* at step \d+ of 10 .* learning rate of 10 "):
         train(recipe, digits[:100])
 
 

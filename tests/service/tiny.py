@@ -84,6 +84,7 @@ def publish_tiny(
     classifier: bool = False,
     p_off_by: float = 0.0,
     sampling: Sampling | None = None,
+    recipe: dict[str, Any] | None = None,
 ) -> Tiny:
     """Publish a tiny release, with density and golden batch; `golden_off_by`, `p_off_by` make it irreproducible.
 
@@ -108,6 +109,8 @@ def publish_tiny(
             for name, array in arrays.items():
                 np.save(draft / folder / f"{name}.npy", array, allow_pickle=False)
         manifest = _manifest(version, space or f"space-of-{version}", shape, sampling)
+        if recipe is not None:
+            manifest = manifest.model_copy(update={"recipe": recipe})
         if sampling is not None:
             onnx.save(_walk(tiny), draft / "walk.onnx")
             (draft / "reference").mkdir()

@@ -10,6 +10,7 @@ came in: scaling belongs to the network. May import numpy, pyarrow, Pillow and s
 inside `mnist`, when its images are read. Must never import prefect.
 """
 
+from flows.steps.datasets.choosing import demand_source
 from flows.steps.datasets.dataset import Dataset, open_dataset
 from flows.steps.datasets.labels import demand_label_source, demand_labels
 from flows.steps.datasets.preparation import prepare_dataset
@@ -23,6 +24,7 @@ __all__ = [
     "Statistics",
     "demand_label_source",
     "demand_labels",
+    "demand_source",
     "open_dataset",
     "prepare_dataset",
 ]

@@ -40,9 +40,21 @@ def choose_source(source: str, data_folder: Path, label_column: str | None, on_p
         SourceError: nothing is there, it is of a kind that is not read, or a public dataset cannot be had.
     """
     chosen = _named_or_path(source, data_folder, label_column, on_progress)
-    if label_column is not None and not isinstance(chosen.source, TableSource):
-        raise SourceError(f"label_column: {label_column!r} was given, and {source!r} is no table, expected none")
+    _demand_table_for_column(source, chosen.source, label_column)
     return chosen
+
+
+def demand_source(source: str, label_column: str | None) -> None:
+    """Refuse what cannot be a source, with nothing of its content read and nothing downloaded.
+
+    Args:
+        source: as for `choose_source`.
+        label_column: likewise.
+
+    Raises:
+        SourceError: nothing is there, it is of a kind that is not read, or it is no table and has a label column.
+    """
+    _demand_table_for_column(source, source_at(source, label_column), label_column)
 
 
 def source_at(source: str, label_column: str | None) -> Source | None:
@@ -52,6 +64,11 @@ def source_at(source: str, label_column: str | None) -> Source | None:
         SourceError: nothing is there, or it is of a kind that is not read.
     """
     return None if source in _NAMES else _from_path(source, label_column)
+
+
+def _demand_table_for_column(source: str, reader: Source | None, label_column: str | None) -> None:
+    if label_column is not None and not isinstance(reader, TableSource):
+        raise SourceError(f"label_column: {label_column!r} was given, and {source!r} is no table, expected none")
 
 
 def _named_or_path(source: str, data_folder: Path, label_column: str | None, on_progress: Progress) -> Chosen:
