@@ -79,7 +79,7 @@ def test_contraction_leaves_a_smaller_average_jacobian_norm(
     pairs = learned("ae", layer), learned(system, layer)
     with torch.no_grad():
         norms = [float(pair_jacobian_norm(pair, pair.encoder_preactivation(new)).sqrt().mean()) for pair in pairs]
-    assert norms[1] < 0.7 * norms[0]
+    assert norms[1] < 0.8 * norms[0]
 
 
 @pytest.mark.parametrize("layer", list(_LAYERS))
