@@ -25,7 +25,7 @@ from models.errors import TrainingDivergedError
 from service.release.atomic import folder_in_one_step
 from tests.flows import learn_layers
 
-_KILLS = 4
+_PHASES = ("layer1", "layer2", "stack", "classifier")
 
 
 def learn(home: Path) -> subprocess.Popen[str]:
@@ -40,11 +40,17 @@ def learn(home: Path) -> subprocess.Popen[str]:
 
 def finish(home: Path) -> list[str]:
     """What a process says that nobody disturbs."""
-    said, _ = learn(home).communicate(timeout=120)
+    said, _ = learn(home).communicate(timeout=240)
     return said.splitlines()
 
 
-def test_killed_again_and_again_within_layers_the_weights_are_those_of_an_undisturbed_run(
+def place(line: str) -> int:
+    """Which of all epochs a line tells of, from 0."""
+    phase, epoch = line.split()
+    return learn_layers.EPOCHS * _PHASES.index(phase) + int(epoch) - 1
+
+
+def test_killed_in_every_phase_the_weights_are_those_of_an_undisturbed_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     learn_layers.main(tmp_path / "undisturbed")
@@ -52,21 +58,26 @@ def test_killed_again_and_again_within_layers_the_weights_are_those_of_an_undist
     home = tmp_path / "killed"
     heard: list[str] = []
     moments = np.random.default_rng(0)
-    for _ in range(_KILLS):
+    for phase in _PHASES:
         process = learn(home)
         assert process.stdout is not None
-        heard += [process.stdout.readline().strip() for _ in range(int(moments.integers(1, 6)))]
+        moment = f"{phase} {moments.integers(2, 5)}"
+        for line in process.stdout:
+            heard.append(line.strip())
+            if heard[-1] == moment:
+                break
         process.send_signal(signal.SIGKILL)
-        heard += process.communicate()[0].splitlines()
+        # Too quick for the kill, it has told of its folders too.
+        heard += [line for line in process.communicate()[0].splitlines() if line.startswith(_PHASES)]
     heard += finish(home)
     # No epoch is learned twice, but for one whose kill came between its report and the next step's checkpoint.
-    epochs, expected = heard[:-1], undisturbed[:-1]
-    assert list(dict.fromkeys(epochs)) == expected
-    assert len(epochs) <= len(expected) + _KILLS
-    weights = [(Path(said[-1]) / WEIGHTS_FILE).read_bytes() for said in (undisturbed, heard)]
-    assert weights[0] == weights[1]
+    epochs, expected = [place(line) for line in heard[:-2]], list(range(learn_layers.EPOCHS * len(_PHASES)))
+    assert list(dict.fromkeys(epochs)) == expected == [place(line) for line in undisturbed[:-2]]
+    assert set(np.diff(epochs)) <= {0, 1}
+    for ours, theirs in zip(heard[-2:], undisturbed[-2:], strict=True):
+        assert (Path(ours) / WEIGHTS_FILE).read_bytes() == (Path(theirs) / WEIGHTS_FILE).read_bytes()
     left = {path.name.partition("-")[0] for path in (home / "training").iterdir()}
-    assert left == {"rows", "layer1", "layer2", "classifier"}, "no checkpoint, and nothing that the killed were writing"
+    assert left == {"rows", *_PHASES}, "no checkpoint, and nothing that the killed were writing"
 
 
 @pytest.mark.parametrize("seconds", [0, 1000])

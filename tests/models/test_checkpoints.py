@@ -14,8 +14,8 @@ from torch import Tensor
 from models.checkpoints import Checkpoint
 from models.classifier import build_classifier
 from models.errors import TrainingDivergedError
-from models.fine_tuning import fine_tune_classifier
-from models.objectives import layer_objective
+from models.fine_tuning import fine_tune, fine_tune_classifier
+from models.objectives import fine_tuning_objective, layer_objective
 from models.pretraining import pretrain_layer
 from models.recipe import parse_recipe
 from models.stack import build_stack
@@ -75,6 +75,24 @@ def unsupervised(mapping: dict[str, Any], rows: np.ndarray) -> Learn:
     return learn
 
 
+def unrolled(mapping: dict[str, Any], rows: np.ndarray) -> Learn:
+    recipe = parse_recipe(mapping)
+
+    def learn(keeper: Keeper | None, reports: list[EpochReport] | None) -> Trained:
+        return fine_tune(
+            build_stack(recipe, (8, 8)),
+            rows,
+            rows[:20],
+            objective=fine_tuning_objective(recipe),
+            settings=recipe.fine_tuning,
+            seed=0,
+            on_epoch=None if reports is None else reports.append,
+            checkpoints=keeper,
+        )
+
+    return learn
+
+
 def supervised(mapping: dict[str, Any], rows: np.ndarray) -> Learn:
     recipe = parse_recipe(mapping)
     labels = (rows[:, 20] > rows[:, 43]).astype(np.int64)
@@ -113,6 +131,9 @@ def cases(mapping: Mapping, rows: np.ndarray) -> dict[str, Learn]:
     noise: dict[str, Any] = {"kind": "dae", "layers": [6], "corruption": {"kind": "masking", "level": 0.3}}
     momentum = {"name": "sgd", "learning_rate": 0.05, "momentum": 0.9}
     probed = {"kind": "analytic", "weight": 0.1, "form": "probe"}
+    stack = noise | {"kind": "sdae", "layers": [6, 3]}
+    convolution = {"kind": "convolution", "channels": 3}
+    images = rows.reshape(-1, 1, 8, 8)
     return {
         "adam": unsupervised(mapping(**noise, pretraining=_SETTINGS), rows),
         "momentum": unsupervised(mapping(**noise, pretraining={**_SETTINGS, "optimiser": momentum}), rows),
@@ -130,6 +151,15 @@ def cases(mapping: Mapping, rows: np.ndarray) -> dict[str, Learn]:
         ),
         "bfloat16": unsupervised(mapping(**noise, pretraining={**_SETTINGS, "precision": "bfloat16"}), rows),
         "probes": unsupervised(mapping(kind="cae", layers=[6], contraction=probed, pretraining=_SETTINGS), rows),
+        "exact penalty": unrolled(
+            mapping(kind="cae", contraction={**probed, "form": "exact"}, fine_tuning={**_SETTINGS, "contract": True}),
+            rows,
+        ),
+        "whole stack": unrolled(mapping(**stack, fine_tuning={**_SETTINGS, "corrupt": True}), rows),
+        "convolution": unsupervised(mapping(**noise | {"layers": [convolution]}, pretraining=_SETTINGS), images),
+        "whole convolutional stack": unrolled(
+            mapping(**noise | {"layers": [convolution, 3]}, fine_tuning={**_SETTINGS, "corrupt": True}), images
+        ),
         "labels": supervised(
             mapping(layers=[6], supervised_fine_tuning={**_SETTINGS, "corruption": noise["corruption"], "patience": 4}),
             rows,
@@ -139,7 +169,21 @@ def cases(mapping: Mapping, rows: np.ndarray) -> dict[str, Learn]:
 
 @pytest.mark.parametrize(
     "case",
-    ["adam", "momentum", "plain descent", "schedule", "early stopping", "best epoch", "bfloat16", "probes", "labels"],
+    [
+        "adam",
+        "momentum",
+        "plain descent",
+        "schedule",
+        "early stopping",
+        "best epoch",
+        "bfloat16",
+        "probes",
+        "exact penalty",
+        "whole stack",
+        "convolution",
+        "whole convolutional stack",
+        "labels",
+    ],
 )
 @pytest.mark.parametrize("stops", [(1,), (2, 1, 3), (7,)])
 def test_stopped_and_taken_up_again_the_weights_are_those_of_an_undisturbed_run(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float64, Int64
+from jaxtyping import Float, Float32, Int64
 
 from flows.steps.datasets import Dataset, Split
 from flows.steps.evaluation import sample_indices
@@ -133,7 +133,7 @@ def _probe_at(
     return probe_error(*sides)
 
 
-def _inputs(test: Float[np.ndarray, "rows d"], kept: np.ndarray) -> dict[str, Float64[np.ndarray, "rows d"]]:
+def _inputs(test: Float[np.ndarray, "rows d"], kept: np.ndarray) -> dict[str, Float32[np.ndarray, "rows d"]]:
     return {"clean": test, "masked": test * kept}
 
 

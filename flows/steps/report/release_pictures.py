@@ -122,8 +122,8 @@ def _map(release: ReleaseData) -> Picture:
         "The manifold in two dimensions",
         map_figure(release.points, release.labels, names, tiles, title),
         f"Scatter of {rows} codes in two dimensions, {coloured}.",
-        "Rows that are alike lie together; "
-        + ("labels were not used to learn, and still form regions. " if release.labels is not None else "")
+        "Rows that are alike lie together"
+        + ("; labels were not used to learn, and still form regions. " if release.labels is not None else ". ")
         + f"Two dimensions show {share:.0%} of the codes' variance: what overlaps here may be apart in the code. "
         f"(Split: training, n = {rows:,}.)",
         "Hinton & Salakhutdinov 2006, figure 3",
