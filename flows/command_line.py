@@ -12,6 +12,7 @@ import typer
 from flows.ask_commands import classify, embed, generate
 from flows.doctor import doctor
 from flows.local_server import prefect_server_until_exit, set_environment
+from flows.place_commands import interpolate, neighbors, score
 from flows.release_commands import releases
 from flows.report_command import report
 from flows.serving import serving_command, serving_environment
@@ -34,6 +35,9 @@ app.add_typer(releases, name="releases")
 app.command()(embed)
 app.command()(classify)
 app.command()(generate)
+app.command()(score)
+app.command()(neighbors)
+app.command()(interpolate)
 app.command()(doctor)
 app.command()(report)
 

@@ -20,6 +20,7 @@ _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
 
 ROUTES: Final = (
     "/", "/embed", "/classify", "/generate",
+    "/score", "/reconstruct", "/v1/score", "/v1/neighbors", "/v1/interpolate",
     "/v1/embed", "/v1/classify", "/v1/generate", "/v1/sample", "/v1/reconstruct", "/v1/models",
     "/openapi.json", "/docs.json", "/schema.json", "/livez", "/readyz", "/healthz", "/metrics",
 )  # fmt: skip

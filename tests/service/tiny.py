@@ -54,6 +54,14 @@ class Tiny:
             generator.normal(0, 3, (3, len(LABELS))).astype(np.float32),
         )
 
+    @classmethod
+    def linear(cls) -> Tiny:
+        """One that is as good as linear, and rebuilds exactly whatever it can decode, however far off."""
+        axes = np.linalg.qr(np.random.default_rng(0).normal(size=(16, 2)))[0]
+        inner = np.concatenate([axes, np.zeros((16, 1))], 1) / 50
+        weights = inner * 1e-6, np.eye(3, 2) * 1e6, 50 * axes.T, np.zeros((3, len(LABELS)))
+        return cls((4, 4), *(array.astype(np.float32) for array in weights))
+
     def inner_code(self, x: Any) -> Any:
         return np.tanh(np.asarray(x, np.float32).reshape(len(x), self.inner.shape[0]) @ self.inner)
 
@@ -84,12 +92,13 @@ def publish_tiny(
     classifier: bool = False,
     p_off_by: float = 0.0,
     sampling: Sampling | None = None,
+    network: Tiny | None = None,
 ) -> Tiny:
     """Publish a tiny release, with density and golden batch; `golden_off_by`, `p_off_by` make it irreproducible.
 
-    With `sampling` it has a walk and 50 reference rows too.
+    With `sampling` it has a walk and 50 reference rows too, and can score rows and find neighbours.
     """
-    tiny = Tiny.of_seed(seed, shape)
+    tiny = network or Tiny.of_seed(seed, shape)
     x = np.random.default_rng(1).uniform(0, 255, (5, *shape)).astype(np.float32)
     z = tiny.encode(x)
     store = ReleaseStore(home)
@@ -111,7 +120,17 @@ def publish_tiny(
         if sampling is not None:
             onnx.save(_walk(tiny), draft / "walk.onnx")
             (draft / "reference").mkdir()
-            np.save(draft / "reference" / "rows.npy", reference_rows(shape), allow_pickle=False)
+            (draft / "latent").mkdir()
+            codes = tiny.encode(reference_rows(shape))
+            for name, array in {
+                "reference/rows": reference_rows(shape),
+                "reference/codes": codes,
+                "reference/map": codes,
+                "reference/labels": reference_labels(),
+                "latent/cholesky": np.linalg.cholesky(np.cov(codes.astype(np.float64), rowvar=False)),
+            }.items():
+                np.save(draft / f"{name}.npy", array, allow_pickle=False)
+            manifest = _with_places(manifest, tiny, codes)
         if classifier:
             onnx.save(_classifier(tiny), draft / "classifier.onnx")
             np.save(draft / "golden" / "p.npy", tiny.classify(x) + np.float32(p_off_by), allow_pickle=False)
@@ -129,6 +148,26 @@ def reference_rows(shape: tuple[int, ...] = (4, 4)) -> Any:
     return np.random.default_rng(2).integers(0, 256, (50, *shape)).astype(np.uint8)
 
 
+def reference_labels() -> Any:
+    """The label of each; the last have none."""
+    return np.where(np.arange(50) < 45, np.arange(50) % len(LABELS), -1)
+
+
+def usual_rows(shape: tuple[int, ...] = (4, 4), seed: int = 3) -> Any:
+    """As those that a tiny release with sampling is calibrated on."""
+    return np.random.default_rng(seed).uniform(0, 255, (400, *shape)).astype(np.float32)
+
+
+def measured(tiny: Tiny, x: Any) -> tuple[Any, Any]:
+    """Reconstruction error and latent distance of rows, as a tiny release with sampling has them."""
+    codes, known = tiny.encode(x), tiny.encode(reference_rows(tiny.shape))
+    error = np.square((tiny.decode(codes).astype(np.float64) - x) / 50).reshape(len(x), -1).sum(1)
+    known = known.astype(np.float64)
+    apart = codes.astype(np.float64) - known.mean(0)
+    distance = np.sqrt(np.einsum("nc,cd,nd->n", apart, np.linalg.inv(np.cov(known, rowvar=False)), apart))
+    return error, distance
+
+
 def every_method() -> Sampling:
     """A sampling part with all methods; its quantiles are those of an even spread from -10 to 0 nats."""
     return Sampling(
@@ -140,6 +179,21 @@ def every_method() -> Sampling:
         jacobian_walk=JacobianWalk(sigma=0.1, step_share=0.3),
         log_density=tuple(np.linspace(-10, 0, 11).tolist()),
         log_density_rows=100,
+    )
+
+
+def _with_places(manifest: Manifest, tiny: Tiny, codes: Any) -> Manifest:
+    error, distance = (
+        tuple(np.quantile(values, np.linspace(0, 1, 101)).tolist()) for values in measured(tiny, usual_rows(tiny.shape))
+    )
+    return manifest.model_copy(
+        update={
+            "latent": manifest.latent.model_copy(update={"mean": tuple(codes.astype(np.float64).mean(0).tolist())}),
+            "calibration": Calibration(
+                split="validation", rows=400, reconstruction_error=error, latent_distance=distance
+            ),
+            "data": manifest.data.model_copy(update={"label_names": LABELS}),
+        }
     )
 
 
