@@ -8,6 +8,7 @@ import numpy as np
 from starlette.requests import Request
 from starlette.responses import Response
 
+from service.batching import Work
 from service.champion import Live
 from service.checks import check_answers, check_neighbours, check_path, check_space
 from service.errors import InvalidValueError, NotKeptError
@@ -17,6 +18,10 @@ from service.neighbours import KnownCodes, ids_of, packed
 from service.operations import Decode, Encode, Given, Worker, read_given
 from service.runtime import Floats, Runtime
 from service.scoring import judge_scores, measure
+
+
+# Rows that are searched or scored at a time: others' rows have their turn in between.
+_PART_ROWS = 256
 
 
 # Equal works share a run, as in service.operations.
@@ -48,7 +53,7 @@ async def score(worker: Worker, request: Request) -> Response:
     media_type = answer.choose(request.headers.get("accept"), answer.offers(None))
     given = await read_given(worker, request, live, "x", ("space",))
     check_space(given.options.get("space"), live.manifest.space_id)
-    measured = check_answers(await worker.batcher.run(Measure(live.runtime), given.rows), "x")
+    measured = check_answers(await _in_parts(worker, Measure(live.runtime), given.rows), "x")
     scores = judge_scores(measured, live.manifest.calibration)
     worker.metrics.rows.labels("score").inc(len(given.rows))
     arrays = scores._asdict() if media_type == JSON else {"scores": np.stack(scores, axis=1)}
@@ -69,7 +74,7 @@ async def neighbors(worker: Worker, request: Request) -> Response:
     check_space(given.options.get("space"), live.manifest.space_id)
     k = check_neighbours(given.options.get("k"), len(known), worker.settings.max_neighbours)
     codes = await _codes(worker, live, given)
-    found = await worker.batcher.run(Neighbours(known, k), codes)
+    found = await _in_parts(worker, Neighbours(known, k), codes)
     worker.metrics.rows.labels("neighbors").inc(len(codes))
     if media_type != JSON:
         arrays = {"neighbors": packed(known, found)}
@@ -119,6 +124,12 @@ async def _codes(worker: Worker, live: Live, given: Given) -> Floats:
     if given.field == "z":
         return given.rows
     return check_answers(await worker.batcher.run(Encode(live.runtime, None), given.rows), "x")
+
+
+async def _in_parts(worker: Worker, work: Work, rows: Floats) -> Floats:
+    """What is answered to rows, a part of them in each run."""
+    parts = [rows[start : start + _PART_ROWS] for start in range(0, len(rows), _PART_ROWS)]
+    return np.concatenate([await worker.batcher.run(work, part) for part in parts])
 
 
 def _origin(live: Live) -> answer.Origin:

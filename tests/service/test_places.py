@@ -15,7 +15,7 @@ from scipy.spatial.distance import cdist
 from typer.testing import CliRunner
 
 from flows.command_line import app as command_line
-from service import neighbours, scoring
+from service import neighbours, places, scoring
 from service.app import create_app
 from service.client import ManifoldClient, ServiceError
 from service.metrics import Metrics
@@ -231,7 +231,8 @@ def test_large_requests_are_answered_a_few_rows_at_a_time(home: Home, monkeypatc
     tiny = publish_tiny(home, "one", sampling=every_method())
     promote(home, "one")
     x = usual_rows(seed=6)[:100]
-    # 7 rows are compared at a time; the last are fewer.
+    # 30 rows have a turn, and 7 of them are compared at a time; the last are fewer.
+    monkeypatch.setattr(places, "_PART_ROWS", 30)
     monkeypatch.setattr(neighbours, "_CHUNK_NUMBERS", 7 * 50)
     monkeypatch.setattr(scoring, "_CHUNK_NUMBERS", 7 * 16)
     found = in_process(home, "/v1/neighbors", {"x": x.tolist(), "k": 1}).json()
