@@ -19,7 +19,6 @@ from service.operations import Decode, Encode, Given, Worker, read_given
 from service.runtime import Floats, Runtime
 from service.scoring import judge_scores, measure
 
-
 # Rows that are searched or scored at a time: others' rows have their turn in between.
 _PART_ROWS = 256
 

@@ -97,7 +97,8 @@ def _one_of(names: tuple[str, ...], fields: Mapping[str, Any]) -> str:
     """The one name that is a field."""
     came = [name for name in names if name in fields]
     if not came:
-        raise InvalidValueError(f"{' or '.join(names)}: missing; an array of rows expected", field=names[0])
+        instead = "".join(f", or {name}" for name in names[1:])
+        raise InvalidValueError(f"{names[0]}: missing; an array of rows expected{instead}", field=names[0])
     if len(came) > 1:
         raise InvalidValueError(f"{' and '.join(came)} came, one of them expected", field=came[-1])
     return came[0]
