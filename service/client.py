@@ -194,14 +194,12 @@ class ManifoldClient:
     ) -> Path:
         """The way between two rows (2, *shape), or two codes (2, code size), straight in the code, decoded.
 
+        Raises as `embed` does.
+
         Args:
             rows: the two, in the data's own units; or else
-            codes: the two.
+            codes: the two, of `space`.
             steps: points of the path, the ends among them.
-            space: of the codes; the service refuses where its own is another.
-
-        Raises:
-            ServiceError: the service refused or could not be reached.
         """
         answer = self._interpolate(_either(rows, codes), steps, space, "application/json").json()
         x, z = (np.asarray(answer[name], dtype=np.float32) for name in ("x", "z"))

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
 
 from service.release.channels import Channels
 from service.release.home import Home
@@ -27,6 +26,7 @@ from service.release.manifest import (
 )
 from service.release.sampling import JacobianWalk, Sampling, Walkback
 from service.release.store import ReleaseStore
+from tests.service.tiny_graphs import classifier_graph, decoder_graph, encoder_graph, walk_graph
 
 # What the tiny classifier tells apart; a name from somebody's folder may hold anything.
 LABELS = ("cat", "dog", "[red]ko\x1bala")
@@ -103,8 +103,8 @@ def publish_tiny(
     z = tiny.encode(x)
     store = ReleaseStore(home)
     with store.draft() as draft:
-        onnx.save(_encoder(tiny), draft / "encoder.onnx")
-        onnx.save(_decoder(tiny), draft / "decoder.onnx")
+        onnx.save(encoder_graph(tiny), draft / "encoder.onnx")
+        onnx.save(decoder_graph(tiny), draft / "decoder.onnx")
         for folder, arrays in {
             "golden": {"x": x, "z": z + np.float32(golden_off_by), "reconstruction": tiny.decode(z)},
             "density": {
@@ -118,7 +118,7 @@ def publish_tiny(
                 np.save(draft / folder / f"{name}.npy", array, allow_pickle=False)
         manifest = _manifest(version, space or f"space-of-{version}", shape, sampling)
         if sampling is not None:
-            onnx.save(_walk(tiny), draft / "walk.onnx")
+            onnx.save(walk_graph(tiny), draft / "walk.onnx")
             (draft / "reference").mkdir()
             (draft / "latent").mkdir()
             codes = tiny.encode(reference_rows(shape))
@@ -132,7 +132,7 @@ def publish_tiny(
                 np.save(draft / f"{name}.npy", array, allow_pickle=False)
             manifest = _with_places(manifest, tiny, codes)
         if classifier:
-            onnx.save(_classifier(tiny), draft / "classifier.onnx")
+            onnx.save(classifier_graph(tiny), draft / "classifier.onnx")
             np.save(draft / "golden" / "p.npy", tiny.classify(x) + np.float32(p_off_by), allow_pickle=False)
             named = Classifier(classes=len(LABELS), label_names=LABELS, metric="classification_error", tolerance=1e-4)
             error = Metric(
@@ -200,83 +200,6 @@ def _with_places(manifest: Manifest, tiny: Tiny, codes: Any) -> Manifest:
 def promote(home: Home, version: str) -> None:
     """Make a published release the champion."""
     Channels(home).promote(version, who="a test", why="to be served", verdict="none")
-
-
-def _encoder(tiny: Tiny) -> onnx.ModelProto:
-    nodes = [
-        helper.make_node("Flatten", ["x"], ["flat"]),
-        helper.make_node("MatMul", ["flat", "inner"], ["sum"]),
-        helper.make_node("Tanh", ["sum"], ["code_1"]),
-        helper.make_node("MatMul", ["code_1", "outer"], ["z"]),
-    ]
-    outputs = {"z": [2], "code_1": [3]}
-    return _model(nodes, {"x": list(tiny.shape)}, outputs, {"inner": tiny.inner, "outer": tiny.outer})
-
-
-def _classifier(tiny: Tiny) -> onnx.ModelProto:
-    nodes = [
-        helper.make_node("Flatten", ["x"], ["flat"]),
-        helper.make_node("MatMul", ["flat", "inner"], ["sum"]),
-        helper.make_node("Tanh", ["sum"], ["code"]),
-        helper.make_node("MatMul", ["code", "head"], ["logits"]),
-        helper.make_node("Softmax", ["logits"], ["p"], axis=1),
-    ]
-    constants = {"inner": tiny.inner, "head": tiny.head}
-    return _model(nodes, {"x": list(tiny.shape)}, {"p": [len(LABELS)]}, constants)
-
-
-def _decoder(tiny: Tiny) -> onnx.ModelProto:
-    nodes = [
-        helper.make_node("MatMul", ["z", "back"], ["flat"]),
-        helper.make_node("Reshape", ["flat", "shape"], ["x"]),
-    ]
-    constants = {"back": tiny.back, "shape": np.array([-1, *tiny.shape], np.int64)}
-    return _model(nodes, {"z": [2]}, {"x": list(tiny.shape)}, constants)
-
-
-def _walk(tiny: Tiny) -> onnx.ModelProto:
-    nodes = [
-        helper.make_node("Flatten", ["x"], ["flat"]),
-        helper.make_node("MatMul", ["flat", "inner"], ["sum"]),
-        helper.make_node("Tanh", ["sum"], ["code_1"]),
-        helper.make_node("MatMul", ["code_1", "outer"], ["code"]),
-        helper.make_node("Mul", ["code_1", "code_1"], ["square"]),
-        helper.make_node("Sub", ["one", "square"], ["slope"]),
-        helper.make_node("MatMul", ["noise", "outer_back"], ["pulled"]),
-        helper.make_node("Mul", ["pulled", "slope"], ["pulled_slope"]),
-        helper.make_node("MatMul", ["pulled_slope", "gram"], ["pushed"]),
-        helper.make_node("Mul", ["pushed", "slope"], ["pushed_slope"]),
-        helper.make_node("MatMul", ["pushed_slope", "outer"], ["moved"]),
-        helper.make_node("Add", ["code", "moved"], ["z"]),
-        helper.make_node("MatMul", ["z", "back"], ["flat_x"]),
-        helper.make_node("Reshape", ["flat_x", "shape"], ["next_x"]),
-    ]
-    constants = {
-        "inner": tiny.inner,
-        "outer": tiny.outer,
-        "outer_back": np.ascontiguousarray(tiny.outer.T),
-        "gram": tiny.inner.T @ tiny.inner,
-        "one": np.ones((), np.float32),
-        "back": tiny.back,
-        "shape": np.array([-1, *tiny.shape], np.int64),
-    }
-    row = list(tiny.shape)
-    return _model(nodes, {"x": row, "noise": [2]}, {"next_x": row, "z": [2]}, constants)
-
-
-def _model(
-    nodes: list[onnx.NodeProto],
-    inputs: dict[str, list[int]],
-    outputs: dict[str, list[int]],
-    constants: dict[str, Any],
-) -> onnx.ModelProto:
-    ins, outs = (
-        [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", *row]) for name, row in side.items()]
-        for side in (inputs, outputs)
-    )
-    initializers = [numpy_helper.from_array(array, name) for name, array in constants.items()]
-    graph = helper.make_graph(nodes, "tiny", ins, outs, initializers)
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
 
 
 def _manifest(version: str, space: str, shape: tuple[int, ...], sampling: Sampling | None) -> Manifest:
