@@ -33,7 +33,7 @@ def embed(
     """
     answer = ManifoldClient(url).embed(read_rows(files), depth=depth)
     if output is not None:
-        _write_npy(output, answer.codes)
+        write_npy(output, answer.codes)
         console.print(f"{answer.codes.shape[0]} codes of {answer.codes.shape[1]} in {output}")
     else:
         for code in answer.codes:
@@ -57,12 +57,12 @@ def classify(
     with ManifoldClient(url) as client:
         answer = client.classify(read_rows(files))
     if output is not None:
-        _write_npy(output, answer.probabilities)
+        write_npy(output, answer.probabilities)
         console.print(f"{len(answer.labels)} rows of {len(answer.label_names)} probabilities in {output}", markup=False)
-        console.print(f"in this order: {', '.join(map(_printable, answer.label_names))}", markup=False)
+        console.print(f"in this order: {', '.join(map(printable, answer.label_names))}", markup=False)
     else:
         for label, p in zip(answer.labels, answer.probabilities, strict=True):
-            console.print(f"{_printable(label)} {p.max():.4f}", markup=False)
+            console.print(f"{printable(label)} {p.max():.4f}", markup=False)
     console.print(f"space {answer.space}, release {answer.release}")
 
 
@@ -104,7 +104,7 @@ def generate(
         console.print(f"{count} samples in {output}; a picture comes without figures, a .npy with their medians")
         return
     samples = client.sample(count, seed, method=method, steps=steps, temperature=temperature)
-    _write_npy(output, samples.rows)
+    write_npy(output, samples.rows)
     console.print(f"{count} samples in {output}, by {samples.method}, {samples.steps} step(s); medians:")
     console.print(f"  round-trip error {np.median(samples.round_trip_error):.4g} (squared, scaled units)")
     if samples.nearest_distance is not None:
@@ -121,16 +121,18 @@ def _write_decoded(client: ManifoldClient, codes: np.ndarray, output: Path) -> N
     if output.suffix == ".png":
         write_atomically(output, client.generate_png(codes))
     else:
-        _write_npy(output, client.generate(codes))
+        write_npy(output, client.generate(codes))
     console.print(f"{len(codes)} samples in {output}")
 
 
-def _printable(label: str) -> str:
+def printable(label: str) -> str:
+    """A label as it may be shown."""
     # Labels are names of folders or cells of a table: they must not be able to draw in somebody's terminal.
     return "".join(letter if letter.isprintable() else "?" for letter in label)
 
 
-def _write_npy(path: Path, array: np.ndarray) -> None:
+def write_npy(path: Path, array: np.ndarray) -> None:
+    """Write an array as .npy, whole or not at all."""
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=False)
     write_atomically(path, buffer.getvalue())

@@ -13,6 +13,7 @@ from flows.ask_commands import classify, embed, generate
 from flows.doctor import doctor
 from flows.figure_lines import untrained_line
 from flows.local_server import prefect_server_until_exit, set_environment
+from flows.place_commands import interpolate, neighbors, score
 from flows.release_commands import releases
 from flows.report_command import report
 from flows.serving import serving_command, serving_environment
@@ -36,6 +37,9 @@ app.add_typer(releases, name="releases")
 app.command()(embed)
 app.command()(classify)
 app.command()(generate)
+app.command()(score)
+app.command()(neighbors)
+app.command()(interpolate)
 app.command()(doctor)
 app.command()(report)
 

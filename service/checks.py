@@ -19,6 +19,8 @@ from service.settings import Settings
 _LARGEST_SEED = 2**63 - 1
 _DEFAULT_SAMPLES = 64
 _HOTTEST = 10.0
+_DEFAULT_NEIGHBOURS = 10
+_DEFAULT_STEPS = 8
 
 
 def check_rows(array: npt.NDArray[Any], field: str, shape: tuple[int, ...], max_rows: int) -> Floats:
@@ -144,6 +146,33 @@ def _check_temperature(value: Any) -> float:
             f"temperature: {_came(value)} came, a number from 0 to {_HOTTEST:g} expected", field="temperature"
         )
     return float(value)
+
+
+def check_neighbours(value: Any, known: int, most: int) -> int:
+    """How many neighbours are asked for: by default 10, or as many as there are.
+
+    Args:
+        value: what came, or None.
+        known: reference rows that the release keeps.
+        most: that a request may ask for.
+
+    Raises:
+        InvalidValueError: it is no such number.
+    """
+    most = min(known, most)
+    return min(_DEFAULT_NEIGHBOURS, most) if value is None else check_whole(value, "k", 1, most)
+
+
+def check_path(ends: Floats, field: str, value: Any, max_rows: int) -> int:
+    """How many points a path between two ends has, the ends among them: by default 8.
+
+    Raises:
+        InvalidValueError: other than two ends came, or no such number.
+    """
+    if len(ends) != 2:
+        raise InvalidValueError(f"{field}: {len(ends)} came, the 2 ends of a path expected", field=field)
+    most = max(2, max_rows)
+    return min(_DEFAULT_STEPS, most) if value is None else check_whole(value, "steps", 2, most)
 
 
 def check_whole(value: Any, field: str, least: int, most: int) -> int:

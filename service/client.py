@@ -9,18 +9,39 @@ It needs numpy and httpx only.
 from __future__ import annotations
 
 import io
-import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self, TypedDict, Unpack
+from typing import Any, Self, Unpack
 
 import httpx
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float32]
+from service.client_answers import (
+    Classification,
+    Embedding,
+    Floats,
+    Neighbors,
+    Path,
+    SampleOptions,
+    Samples,
+    Scores,
+    ServiceError,
+    refusal_of,
+)
+
+__all__ = [
+    "Classification",
+    "Embedding",
+    "ManifoldClient",
+    "Neighbors",
+    "Path",
+    "SampleOptions",
+    "Samples",
+    "Scores",
+    "ServiceError",
+]
 
 _NPY = "application/x-npy"
 _ROWS_PER_REQUEST = 1024
@@ -28,80 +49,6 @@ _ROWS_PER_REQUEST = 1024
 _ROUNDS = 5
 # How often a full queue is tried again.
 _PATIENCE = 10
-
-
-class ServiceError(Exception):
-    """The service refused, or could not be reached.
-
-    Attributes:
-        code: as the service names it, or "unreachable", "champion_changed".
-        message: one plain line.
-        field: the part of the request that it is about, or None.
-        status: the HTTP status, or None where there was no answer.
-    """
-
-    def __init__(self, code: str, message: str, field: str | None = None, status: int | None = None) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.field = field
-        self.status = status
-
-
-@dataclass(frozen=True)
-class Embedding:
-    """Codes (rows, code size), the space they are in, and the release that made them all."""
-
-    codes: Floats
-    space: str
-    release: str
-
-
-@dataclass(frozen=True)
-class Classification:
-    """The likeliest label of each row, and the probability of each (rows, classes), named by `label_names`."""
-
-    labels: tuple[str, ...]
-    probabilities: Floats
-    label_names: tuple[str, ...]
-    space: str
-    release: str
-
-
-@dataclass(frozen=True)
-class Samples:
-    """New rows (count, *shape) and their codes, with the space and the release.
-
-    method: by which they were drawn. steps: of the chain.
-    density_percentile: the share of the training codes that are less dense than each code, in percent; None where the
-        release states none.
-    round_trip_error: squared error of x -> z -> x, summed over features, scaled units.
-    nearest_distance: Euclidean distance to the nearest of `reference_rows` training rows, scaled units; None where the
-        release keeps none.
-    """
-
-    rows: Floats
-    codes: Floats
-    space: str
-    release: str
-    method: str
-    steps: int
-    density_percentile: Floats | None
-    round_trip_error: Floats
-    nearest_distance: Floats | None
-    reference_rows: int
-
-
-class SampleOptions(TypedDict, total=False):
-    """How rows are drawn; None, or left out: as the release says.
-
-    method: density, walkback or jacobian_walk. steps: of a chain.
-    temperature: of the density; below 1 the rows are likelier and more alike.
-    """
-
-    method: str | None
-    steps: int | None
-    temperature: float | None
 
 
 class ManifoldClient:
@@ -201,6 +148,76 @@ class ManifoldClient:
         headers = {"Content-Type": _NPY, "Accept": "image/png"}
         return self._send("POST", "/v1/generate", content=_to_npy(np.asarray(codes)), headers=headers).content
 
+    def score(self, rows: npt.ArrayLike, *, space: str | None = None) -> Scores:
+        """How unusual rows (batch, *shape) are. Raises as `embed` does; 404 where the live release cannot say."""
+        columns, space_found, release = self._in_one_release("/v1/score", rows, {"space": space})
+        error, error_p, distance, distance_p = columns.T
+        return Scores(error, error_p, distance, distance_p, space_found, release)
+
+    def neighbors(
+        self,
+        rows: npt.ArrayLike | None = None,
+        *,
+        codes: npt.ArrayLike | None = None,
+        k: int | None = None,
+        space: str | None = None,
+    ) -> Neighbors:
+        """The nearest reference rows, in the code. Raises as `embed` does; 404 where the live release keeps none.
+
+        Args:
+            rows: (batch, *shape), in the data's own units; or else
+            codes: (batch, code size).
+            k: how many of each; the service's own choice where not given.
+            space: of the codes; the service refuses where its own is another.
+        """
+        field, given = _either(rows, codes)
+        options = {"field": field, "k": k, "space": space}
+        found, space_found, release = self._in_one_release("/v1/neighbors", given, options)
+        names = self._send("GET", f"/v1/models/{release}").json()["manifest"]["data"]["label_names"]
+        labels = [[names[int(at)] if at >= 0 else None for at in row] for row in found[..., 4]]
+        return Neighbors(
+            found[..., 0].astype(np.int64),
+            found[..., 1],
+            found[..., 2:4],
+            labels if names else None,
+            space_found,
+            release,
+        )
+
+    def interpolate(
+        self,
+        rows: npt.ArrayLike | None = None,
+        *,
+        codes: npt.ArrayLike | None = None,
+        steps: int = 8,
+        space: str | None = None,
+    ) -> Path:
+        """The way between two rows (2, *shape), or two codes (2, code size), straight in the code, decoded.
+
+        Raises as `embed` does.
+
+        Args:
+            rows: the two, in the data's own units; or else
+            codes: the two, of `space`.
+            steps: points of the path, the ends among them.
+        """
+        answer = self._interpolate(_either(rows, codes), steps, space, "application/json").json()
+        x, z = (np.asarray(answer[name], dtype=np.float32) for name in ("x", "z"))
+        return Path(x, z, answer["space"], answer["release"])
+
+    def interpolate_png(
+        self, rows: npt.ArrayLike | None = None, *, codes: npt.ArrayLike | None = None, steps: int = 8
+    ) -> bytes:
+        """The same way as one PNG, side by side. Raises as `interpolate` does; rows must be images."""
+        return self._interpolate(_either(rows, codes), steps, None, "image/png").content
+
+    def _interpolate(
+        self, given: tuple[str, npt.NDArray[Any]], steps: int, space: str | None, accept: str
+    ) -> httpx.Response:
+        params = {"field": given[0], "steps": steps} | ({} if space is None else {"space": space})
+        headers = {"Content-Type": _NPY, "Accept": accept}
+        return self._send("POST", "/v1/interpolate", content=_to_npy(given[1]), params=params, headers=headers)
+
     def models(self) -> dict[str, Any]:
         """What is live and what the channels name, as `GET /v1/models` says it. Raises as `embed` does."""
         answer: dict[str, Any] = self._send("GET", "/v1/models").json()
@@ -262,7 +279,13 @@ class ManifoldClient:
             time.sleep(float(answer.headers.get("Retry-After", "1")))
         if answer.is_success:
             return answer
-        raise _refusal(answer)
+        raise refusal_of(answer)
+
+
+def _either(rows: npt.ArrayLike | None, codes: npt.ArrayLike | None) -> tuple[str, npt.NDArray[Any]]:
+    if (rows is None) == (codes is None):
+        raise ServiceError("invalid_value", "give one of rows and codes")
+    return ("x", np.asarray(rows)) if codes is None else ("z", np.asarray(codes))
 
 
 def _where_known(numbers: list[float] | None) -> Floats | None:
@@ -275,11 +298,3 @@ def _to_npy(array: npt.NDArray[Any]) -> bytes:
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=False)
     return buffer.getvalue()
-
-
-def _refusal(answer: httpx.Response) -> ServiceError:
-    try:
-        error = answer.json()["error"]
-        return ServiceError(error["code"], error["message"], error["field"], answer.status_code)
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError):
-        return ServiceError("unknown", f"status {answer.status_code}: {answer.text:.200}", None, answer.status_code)

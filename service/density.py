@@ -1,14 +1,19 @@
-"""The Gaussian mixture fitted to the training codes: draws from it, and how dense it is at a code."""
+"""Where the training codes lie: the Gaussian mixture fitted to them, to draw from, and their spread as a whole."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
+
+# Keeps the distance finite for a code with a dimension that never varies.
+_LEAST_VARIANCE_SHARE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -55,3 +60,37 @@ class Mixture:
         weights = np.asarray(self.weights, dtype=np.float64)
         shares: Doubles = weights / weights.sum()
         return shares
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Mean and covariance of the training codes: what a latent distance is measured from, and in.
+
+    mean: (code,). cholesky: (code, code), the lower triangular root of the covariance.
+    """
+
+    mean: Doubles
+    cholesky: Doubles
+
+    @classmethod
+    def of(cls, codes: npt.NDArray[np.floating]) -> Self:
+        """The spread of training codes (n, code); n at least 2."""
+        exact = codes.astype(np.float64)
+        covariance = np.atleast_2d(np.cov(exact, rowvar=False))
+        variance = max(float(np.trace(covariance)) / len(covariance), np.finfo(np.float64).tiny)
+        covariance += _LEAST_VARIANCE_SHARE * variance * np.eye(len(covariance))
+        mean: Doubles = exact.mean(0)
+        cholesky: Doubles = np.linalg.cholesky(covariance).astype(np.float64)
+        return cls(mean, cholesky)
+
+    @cached_property
+    def whitening(self) -> Doubles:
+        """(code, code): turns a code's difference from the mean into one whose length is its distance."""
+        inverse: Doubles = np.linalg.inv(self.cholesky).astype(np.float64)
+        return inverse
+
+    def distances(self, codes: npt.NDArray[np.floating]) -> Doubles:
+        """The Mahalanobis distance of each code (n, code) to the training codes' mean; (n,), deviations."""
+        whitened = (codes.astype(np.float64) - self.mean) @ self.whitening.T
+        distances: Doubles = np.sqrt(np.square(whitened).sum(1))
+        return distances

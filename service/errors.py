@@ -4,6 +4,7 @@ RequestError                 a request that cannot be answered as asked
 ├── MalformedError           the body is not what its content type says
 ├── UnknownModelError        no such release or alias
 ├── NoClassifierError        the live release cannot say which label a row has
+├── NotKeptError             the live release does not keep what this needs
 ├── WrongSpaceError          the code belongs to another coordinate system than the live release's
 ├── TooLargeError            more bytes or rows than the service accepts
 ├── UnsupportedTypeError     a content type, content encoding or answer type that is not spoken
@@ -48,6 +49,10 @@ class NoClassifierError(RequestError):
     """The live release cannot say which label a row has."""
 
 
+class NotKeptError(RequestError):
+    """The live release does not keep what this needs: the spread of its codes, or reference codes."""
+
+
 class WrongSpaceError(RequestError):
     """The code belongs to another coordinate system than the live release's."""
 
@@ -84,6 +89,7 @@ _STATUS: Final[tuple[tuple[type[Exception], int], ...]] = (
     (MalformedError, 400),
     (UnknownModelError, 404),
     (NoClassifierError, 404),
+    (NotKeptError, 404),
     (UnknownReleaseError, 404),
     (WrongSpaceError, 409),
     (TooLargeError, 413),

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from service.runtime import Floats, Runtime
 from service.sampling import Ask, Drawn
+from service.scoring import squared_errors
 
 # Numbers of the drawn rows that are judged at a time: bounds how long one ask for the nearest lasts, and the memory.
 _CHUNK_NUMBERS = 2**20
@@ -37,14 +38,14 @@ class Honesty(NamedTuple):
 def judge(runtime: Runtime, drawn: Drawn) -> Generator[Ask, Floats, Honesty]:
     """The figures of drawn rows, as a chain that asks, a few rows at a time, for what takes long."""
     x, z = drawn
-    scale = np.asarray(runtime.manifest.input.scale)
+    scale = runtime.manifest.input.scale
     error, distance = np.empty(len(x)), np.empty(len(x))
     chunk = max(1, _CHUNK_NUMBERS // x[0].size)
     for start in range(0, len(x), chunk):
         place = slice(start, start + chunk)
         codes = yield Ask("encode", x[place])
         rebuilt = yield Ask("decode", codes)
-        error[place] = np.square((_flat(rebuilt) - _flat(x[place])) / scale).sum(1)
+        error[place] = squared_errors(x[place], rebuilt, scale)
         if runtime.reference is not None:
             distance[place] = yield Ask("nearest", x[place])
     return Honesty(
@@ -64,8 +65,3 @@ def _percentile(runtime: Runtime, z: Floats) -> npt.NDArray[np.float64] | None:
         runtime.density.log_density(z), quantiles, np.linspace(0, 100, len(quantiles))
     )
     return share
-
-
-def _flat(rows: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    flat: npt.NDArray[np.float64] = rows.reshape(len(rows), -1).astype(np.float64)
-    return flat

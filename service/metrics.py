@@ -21,6 +21,7 @@ _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
 
 ROUTES: Final = (
     "/", "/embed", "/classify", "/generate",
+    "/score", "/reconstruct", "/v1/score", "/v1/neighbors", "/v1/interpolate",
     "/v1/embed", "/v1/classify", "/v1/generate", "/v1/sample", "/v1/reconstruct", "/v1/models",
     "/v2", "/v2/health/live", "/v2/health/ready", "/v2/repository/index",
     *(f"/v2/models/{model}{what}" for model in ("encoder", "decoder") for what in ("", "/ready", "/infer")),

@@ -1,4 +1,4 @@
-"""What BentoML's clients are told of the native endpoints `embed`, `classify` and `generate`.
+"""What BentoML's clients are told of the native endpoints `embed`, `classify`, `generate`, `reconstruct` and `score`.
 
 BentoML would read a body by these models: reshape silently, take booleans for numbers, ignore unknown fields,
 and answer errors in three shapes. Here they declare the fields only; the endpoint reads the request itself,
@@ -35,7 +35,7 @@ class RowsBody(_Declared):
     space: str | None = Field(default=None, description="the space expected; another is answered 409")
 
 
-class ClassifiedBody(_Declared):
+class PlainRowsBody(_Declared):
     x: np.ndarray = Field(description="rows, (batch, *shape), in the data's own units")
     space: str | None = Field(default=None, description="the space expected; another is answered 409")
 
@@ -60,5 +60,14 @@ class ClassesAnswer(IODescriptor):
 
 class RowsAnswer(IODescriptor):
     x: np.ndarray = Field(description="rows, (batch, *shape), in the data's own units")
+    space: str
+    release: str
+
+
+class ScoresAnswer(IODescriptor):
+    reconstruction_error: np.ndarray = Field(description="x to z to x: squared error, summed, scaled units; (batch,)")
+    reconstruction_p: np.ndarray = Field(description="share of unseen rows that are rebuilt as badly")
+    latent_distance: np.ndarray = Field(description="Mahalanobis distance of the code to the training codes' mean")
+    latent_p: np.ndarray = Field(description="share of unseen rows whose codes are as far")
     space: str
     release: str

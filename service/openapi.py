@@ -2,55 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
-from service.errors import CODES
+from service.errors import CODES as ERROR_CODES
 from service.openapi_embeddings import embeddings_operation
 from service.openapi_inference import open_inference_paths
+from service.openapi_parts import (
+    CODES,
+    CODES_EXAMPLE,
+    ROWS,
+    ROWS_EXAMPLE,
+    SPACE,
+    Part,
+    answered,
+    error_references,
+    post,
+)
+from service.openapi_places import native_places, places
 from service.release.manifest import Input
 
-_Part = dict[str, Any]
-
-_NPY = "application/x-npy"
-_BINARY: Final[_Part] = {"type": "string", "format": "binary"}
-_ROWS: Final[_Part] = {
-    "type": "array",
-    "minItems": 1,
-    "description": "rows, (batch, *shape), in the data's own units; GET /v1/models/champion says the shape",
-    "items": {"type": "array", "items": {}},
-}
-_CODES: Final[_Part] = {
-    "type": "array",
-    "minItems": 1,
-    "description": "codes, (batch, code size)",
-    "items": {"type": "array", "items": {"type": "number"}},
-}
-_DEPTH: Final[_Part] = {
+_DEPTH: Final[Part] = {
     "type": "integer",
     "minimum": 1,
     "description": "the code of this greedy layer, counted from 1; by default the last, which is the code z",
 }
-_SPACE: Final[_Part] = {
-    "type": "string",
-    "description": "the space the client works in; another one than the live release's is answered 409",
-}
-_ORIGIN: Final[_Part] = {
-    "space": {"type": "string", "description": "the coordinate system of the codes"},
-    "release": {"type": "string", "description": "the release that answered"},
-}
-_PROBABILITIES: Final[_Part] = {
+_PROBABILITIES: Final[Part] = {
     "type": "array",
     "minItems": 1,
     "description": "probabilities, (batch, classes); the release's manifest names the classes, in this order",
     "items": {"type": "array", "items": {"type": "number", "minimum": 0, "maximum": 1}},
 }
-_LABELS: Final[_Part] = {
+_LABELS: Final[Part] = {
     "type": "array",
     "description": "the likeliest label of each row",
     "items": {"type": "string"},
 }
-_FIGURES: Final[_Part] = {"type": ["array", "null"], "items": {"type": "number"}}
-_HONESTY: Final[_Part] = {
+_FIGURES: Final[Part] = {"type": ["array", "null"], "items": {"type": "number"}}
+_HONESTY: Final[Part] = {
     "type": "object",
     "description": "one number a row; null where the release keeps nothing to compare with",
     "properties": {
@@ -67,32 +55,29 @@ _HONESTY_EXAMPLE: Final = {
     "nearest_distance": [1.9],
     "reference_rows": 2000,
 }
-_ROWS_EXAMPLE: Final = [[0.0, 0.5, 1.0, 0.25]]
-_CODES_EXAMPLE: Final = [[0.12, -1.4]]
-_ORIGIN_EXAMPLE: Final = {"space": "space-1", "release": "20260101-120000-abcdef"}
 
 
-def openapi_document(described: Input | None) -> _Part:
+def openapi_document(described: Input | None) -> Part:
     """The document; valid OpenAPI 3.1. What is `described` are the live release's rows."""
-    errors = _error_references(400, 404, 409, 413, 415, 422, 429, 503, 504)
-    embed = _post(
-        "embed", "Rows to codes", "x", _ROWS, _ROWS_EXAMPLE, {"depth": _DEPTH, "space": _SPACE},
-        _answer({"z": _CODES}, {"z": _CODES_EXAMPLE}), images_in=True,
+    errors = error_references(400, 404, 409, 413, 415, 422, 429, 503, 504)
+    embed = post(
+        "embed", "Rows to codes", "x", ROWS, ROWS_EXAMPLE, {"depth": _DEPTH, "space": SPACE},
+        answered({"z": CODES}, {"z": CODES_EXAMPLE}), images_in=True,
     )  # fmt: skip
-    classify = _post(
-        "classify", "Rows to labels and their probabilities, where the live release has a classifier", "x", _ROWS,
-        _ROWS_EXAMPLE, {"space": _SPACE},
-        _answer({"p": _PROBABILITIES, "label": _LABELS}, {"p": [[0.97, 0.03]], "label": ["cat"]}), images_in=True,
+    classify = post(
+        "classify", "Rows to labels and their probabilities, where the live release has a classifier", "x", ROWS,
+        ROWS_EXAMPLE, {"space": SPACE},
+        answered({"p": _PROBABILITIES, "label": _LABELS}, {"p": [[0.97, 0.03]], "label": ["cat"]}), images_in=True,
     )  # fmt: skip
     # No classifier.
-    classify["responses"] |= _error_references(404)
-    generate = _post(
-        "generate", "Codes to rows", "z", _CODES, _CODES_EXAMPLE, {"space": _SPACE},
-        _answer({"x": _ROWS}, {"x": _ROWS_EXAMPLE}, png=True),
+    classify["responses"] |= error_references(404)
+    generate = post(
+        "generate", "Codes to rows", "z", CODES, CODES_EXAMPLE, {"space": SPACE},
+        answered({"x": ROWS}, {"x": ROWS_EXAMPLE}, png=True),
     )  # fmt: skip
-    reconstruct = _post(
-        "reconstruct", "Rows to rows, through the code", "x", _ROWS, _ROWS_EXAMPLE, {"space": _SPACE},
-        _answer({"x": _ROWS}, {"x": _ROWS_EXAMPLE}, png=True), images_in=True,
+    reconstruct = post(
+        "reconstruct", "Rows to rows, through the code", "x", ROWS, ROWS_EXAMPLE, {"space": SPACE},
+        answered({"x": ROWS}, {"x": ROWS_EXAMPLE}, png=True), images_in=True,
     )  # fmt: skip
     return {
         "openapi": "3.1.0",
@@ -109,11 +94,14 @@ def openapi_document(described: Input | None) -> _Part:
             "/v1/generate": {"post": generate},
             "/v1/sample": {"post": _sample()},
             "/v1/reconstruct": {"post": reconstruct},
+            **places(),
             "/v1/models": {"get": _get("models", "What is live, and what the channels name", "Models")},
             "/v1/models/{release}": {"get": _model()},
             "/embed": {"post": {**embed, "operationId": "native_embed", "tags": ["native"]}},
             "/classify": {"post": {**classify, "operationId": "native_classify", "tags": ["native"]}},
             "/generate": {"post": {**generate, "operationId": "native_generate", "tags": ["native"]}},
+            "/reconstruct": {"post": {**reconstruct, "operationId": "native_reconstruct", "tags": ["native"]}},
+            **native_places(),
             **open_inference_paths(),
             "/livez": {"get": _probe("livez", "The process is alive")},
             "/healthz": {"get": _probe("healthz", "The same as /livez")},
@@ -128,66 +116,7 @@ def openapi_document(described: Input | None) -> _Part:
     }
 
 
-def _post(
-    operation: str,
-    summary: str,
-    field: str,
-    rows: _Part,
-    example: Any,
-    options: _Part,
-    answer: _Part,
-    *,
-    images_in: bool = False,
-) -> _Part:
-    body = {field: rows, **options}
-    content: _Part = {
-        "application/json": {
-            "schema": {
-                "type": "object",
-                "required": [field],
-                "properties": body,
-                "additionalProperties": False,
-            },
-            "example": {field: example},
-        },
-        _NPY: {"schema": _BINARY},
-    }
-    if images_in:
-        content |= {f"image/{kind}": {"schema": _BINARY} for kind in ("png", "jpeg", "webp")}
-    return {
-        "operationId": operation,
-        "summary": summary,
-        "tags": ["v1"],
-        "parameters": [
-            {"name": name, "in": "query", "schema": schema, "description": "where the body is not JSON"}
-            for name, schema in options.items()
-        ],
-        "requestBody": {"required": True, "content": content},
-        "responses": {"200": answer, **_error_references(400, 409, 413, 415, 422, 429, 503, 504)},
-    }
-
-
-def _answer(properties: _Part, example: _Part, *, png: bool = False) -> _Part:
-    content: _Part = {
-        "application/json": {
-            "schema": {"type": "object", "properties": {**properties, **_ORIGIN}},
-            "example": {**example, **_ORIGIN_EXAMPLE},
-        },
-        _NPY: {"schema": _BINARY},
-    }
-    if png:
-        content["image/png"] = {"schema": _BINARY}
-    return {
-        "description": "The answer; by Accept, JSON where nothing is asked for",
-        "headers": {
-            "X-Manifold-Space": {"schema": {"type": "string"}},
-            "X-Manifold-Release": {"schema": {"type": "string"}},
-        },
-        "content": content,
-    }
-
-
-def _sample() -> _Part:
+def _sample() -> Part:
     properties = {
         "count": {"type": "integer", "minimum": 1, "default": 64},
         "seed": {"type": "integer", "minimum": 0, "default": 0},
@@ -205,9 +134,9 @@ def _sample() -> _Part:
         },
     }
     schema = {"type": "object", "properties": properties, "additionalProperties": False}
-    answer = _answer(
-        {"x": _ROWS, "z": _CODES, "method": {"type": "string"}, "steps": {"type": "integer"}, "honesty": _HONESTY},
-        {"x": _ROWS_EXAMPLE, "z": _CODES_EXAMPLE, "method": "density", "steps": 1, "honesty": _HONESTY_EXAMPLE},
+    answer = answered(
+        {"x": ROWS, "z": CODES, "method": {"type": "string"}, "steps": {"type": "integer"}, "honesty": _HONESTY},
+        {"x": ROWS_EXAMPLE, "z": CODES_EXAMPLE, "method": "density", "steps": 1, "honesty": _HONESTY_EXAMPLE},
         png=True,
     )
     return {
@@ -215,17 +144,17 @@ def _sample() -> _Part:
         "summary": "New rows, each with figures of how far it can be trusted",
         "tags": ["v1"],
         "requestBody": {"content": {"application/json": {"schema": schema, "example": {"count": 64, "seed": 0}}}},
-        "responses": {"200": answer, **_error_references(400, 413, 415, 422, 429, 503, 504)},
+        "responses": {"200": answer, **error_references(400, 413, 415, 422, 429, 503, 504)},
     }
 
 
-def _get(operation: str, summary: str, schema: str) -> _Part:
+def _get(operation: str, summary: str, schema: str) -> Part:
     content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
-    responses = {"200": {"description": summary, "content": content}, **_error_references(503)}
+    responses = {"200": {"description": summary, "content": content}, **error_references(503)}
     return {"operationId": operation, "summary": summary, "responses": responses}
 
 
-def _model() -> _Part:
+def _model() -> Part:
     described = _get("model", "One release and its manifest", "Model")
     parameter = {
         "name": "release",
@@ -237,43 +166,39 @@ def _model() -> _Part:
     }
     return described | {
         "parameters": [parameter],
-        "responses": described["responses"] | _error_references(404),
+        "responses": described["responses"] | error_references(404),
     }
 
 
-def _probe(operation: str, summary: str) -> _Part:
+def _probe(operation: str, summary: str) -> Part:
     content = {"text/plain": {"schema": {"type": "string"}}}
     return {
         "operationId": operation,
         "summary": summary,
-        "responses": {"200": {"description": summary, "content": content}, **_error_references(503)},
+        "responses": {"200": {"description": summary, "content": content}, **error_references(503)},
     }
 
 
-def _page() -> _Part:
+def _page() -> Part:
     content = {"text/html": {"schema": {"type": "string"}}}
     responses = {"200": {"description": "HTML", "content": content}}
     return {"operationId": "page", "summary": "A page for people", "responses": responses}
 
 
-def _error_references(*statuses: int) -> _Part:
-    return {str(status): {"$ref": f"#/components/responses/{CODES[status]}"} for status in statuses}
-
-
-def _errors() -> _Part:
+def _errors() -> Part:
     content = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
-    return {code: {"description": f"status {status}", "content": content} for status, code in CODES.items()}
+    return {code: {"description": f"status {status}", "content": content} for status, code in ERROR_CODES.items()}
 
 
-def _schemas() -> _Part:
+def _schemas() -> Part:
     text = {"type": "string"}
     maybe = {"type": ["string", "null"]}
     error = {
         "type": "object",
         "required": ["code", "message", "field"],
-        "properties": {"code": {"enum": sorted(CODES.values())}, "message": text, "field": maybe},
+        "properties": {"code": {"enum": sorted(ERROR_CODES.values())}, "message": text, "field": maybe},
     }
-    named: _Part = {
+    named: Part = {
         "release": text,
         "aliases": {"type": "array", "items": text},
         "live": {"type": "boolean"},

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -204,13 +204,24 @@ async def _driven(worker: Worker, runtime: Runtime, chain: Chain[T]) -> T:
         answered = await worker.batcher.run(works[ask.do], ask.rows)
 
 
-async def _read(
-    worker: Worker, request: Request, live: Live, field: str, options: tuple[str, ...]
-) -> tuple[Floats, dict[str, object]]:
+class Given(NamedTuple):
+    """Checked rows or codes, (batch, ...), the options beside them, and which they are: "x" or "z"."""
+
+    rows: Floats
+    options: dict[str, Any]
+    field: str
+
+
+async def read_given(
+    worker: Worker, request: Request, live: Live, field: str, options: tuple[str, ...], or_field: str | None = None
+) -> Given:
+    """What a request gives, in `field` or perhaps in `or_field`; "x" is rows, which may be an image, "z" codes.
+
+    Raises:
+        RequestError: it is not that, or not as the live release's rows and codes are.
+    """
     body = await request.body()
     manifest = live.manifest
-    as_data = field == "x"
-    shape = manifest.input.shape if as_data else (manifest.code.size,)
     max_rows = worker.settings.max_rows
     started = time.perf_counter()
     read = read_rows(
@@ -220,11 +231,20 @@ async def _read(
         field=field,
         options=options,
         max_rows=max_rows,
-        images_as=manifest.input if as_data else None,
+        images_as=manifest.input if field == "x" else None,
+        or_field=or_field,
     )
-    rows = check_rows(read.rows, field, shape, max_rows)
+    shape = manifest.input.shape if read.field == "x" else (manifest.code.size,)
+    rows = check_rows(read.rows, read.field, shape, max_rows)
     worker.metrics.observe_stage("read", time.perf_counter() - started)
-    return rows, read.options
+    return Given(rows, read.options, read.field)
+
+
+async def _read(
+    worker: Worker, request: Request, live: Live, field: str, options: tuple[str, ...]
+) -> tuple[Floats, dict[str, Any]]:
+    given = await read_given(worker, request, live, field, options)
+    return given.rows, given.options
 
 
 def _drawn(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from service.density import Mixture
+from service.density import Mixture, Spread
 from service.release.manifest import Manifest
 from service.sessions import ModelLoadError
 
@@ -43,10 +43,60 @@ def read_density(folder: Path, manifest: Manifest) -> Mixture:
     )
     if count < 1 or not (weights > 0).all():
         raise ModelLoadError(f"release {folder.name}: the density's weights are not all positive")
-    # Lower triangular: its determinant is the product of its diagonal.
-    if np.triu(cholesky, 1).any() or not (np.diagonal(cholesky, axis1=1, axis2=2) > 0).all():
+    if not _are_roots(cholesky):
         raise ModelLoadError(f"release {folder.name}: a root of the density's covariances is none, or singular")
     return Mixture(weights, means, cholesky)
+
+
+def read_spread(folder: Path, manifest: Manifest) -> Spread | None:
+    """The spread of the training codes; None of a release of before, which does not keep it.
+
+    Raises:
+        ModelLoadError: the array cannot be read, is of another size than the manifest says, or is singular.
+    """
+    path = folder / "latent" / "cholesky.npy"
+    if not path.exists():
+        return None
+    size = manifest.code.size
+    cholesky = np.asarray(_read_numbers(path, (size, size), "f"), np.float64)
+    mean = np.asarray(manifest.latent.mean, np.float64)
+    if mean.shape != (size,) or not _are_roots(cholesky):
+        raise ModelLoadError(f"release {folder.name}: the spread of its codes has no mean, or a singular root")
+    spread = Spread(mean, cholesky)
+    if not np.isfinite(spread.whitening).all():
+        raise ModelLoadError(f"release {folder.name}: the spread of its codes is singular")
+    return spread
+
+
+class KnownPlaces(NamedTuple):
+    """Where the reference rows lie: codes (n, code), map (n, 2), and labels (n,), indices of the manifest's
+    `data.label_names`, below 0 where a row has none; None where the release keeps no labels."""
+
+    codes: npt.NDArray[Any]
+    map: npt.NDArray[Any]
+    labels: npt.NDArray[Any] | None
+
+
+def read_places(folder: Path, manifest: Manifest) -> KnownPlaces | None:
+    """The codes, map and labels of the reference rows; None where the release keeps no codes.
+
+    Raises:
+        ModelLoadError: an array cannot be read, is of another size, or a label has no name.
+    """
+    at = folder / "reference"
+    if not (at / "codes.npy").exists():
+        return None
+    codes = _read_numbers(at / "codes.npy", (None, manifest.code.size), "f")
+    points = _read_numbers(at / "map.npy", (len(codes), 2), "f")
+    if len(codes) == 0:
+        raise ModelLoadError(f"{at / 'codes.npy'} has no rows")
+    names = manifest.data.label_names
+    if names is None or not (at / "labels.npy").exists():
+        return KnownPlaces(codes, points, None)
+    labels = _read_numbers(at / "labels.npy", (len(codes),), "i")
+    if labels.max() >= len(names):
+        raise ModelLoadError(f"{at / 'labels.npy'}: label {labels.max()} came, {len(names)} have a name")
+    return KnownPlaces(codes, points, labels)
 
 
 def read_reference(folder: Path, manifest: Manifest) -> npt.NDArray[Any] | None:
@@ -78,3 +128,8 @@ def _read_numbers(path: Path, shape: tuple[int | None, ...], kinds: str) -> npt.
     if not all(np.isfinite(row).all() for row in array):
         raise ModelLoadError(f"{path} has numbers that are not finite")
     return array
+
+
+def _are_roots(cholesky: npt.NDArray[Any]) -> bool:
+    """Whether (..., size, size) are lower triangular, and not singular: their determinants are their diagonals'."""
+    return not np.triu(cholesky, 1).any() and bool((np.diagonal(cholesky, axis1=-2, axis2=-1) > 0).all())

@@ -10,7 +10,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from service import open_inference, operations, page
+from service import open_inference, operations, page, places
 from service.embeddings import embeddings, listed_models
 from service.errors import ANSWERABLE, DeadlineError, MalformedError, UnknownModelError, error_response
 from service.formats import json
@@ -120,6 +120,9 @@ def routes() -> list[Route]:
         _route("/v1/generate", operations.generate, "POST"),
         _route("/v1/sample", operations.sample, "POST"),
         _route("/v1/reconstruct", operations.reconstruct, "POST"),
+        _route("/v1/score", places.score, "POST"),
+        _route("/v1/neighbors", places.neighbors, "POST"),
+        _route("/v1/interpolate", places.interpolate, "POST"),
         _route("/v1/models", models, "GET"),
         _route("/v1/models/{release}", model, "GET"),
         *(_route(*entry) for entry in open_inference.ROUTES),

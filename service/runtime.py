@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from service.known_rows import KnownRows
+from service.neighbours import KnownCodes
 from service.release.manifest import Manifest
-from service.release_arrays import read_array, read_density, read_reference
+from service.release_arrays import read_array, read_density, read_places, read_reference, read_spread
 from service.sessions import (
     Device,
     DeviceChoice,
@@ -52,6 +53,8 @@ class Runtime:
         density: fitted to the training codes.
         reference: a bounded sample of the training rows, (n, *shape), in the data's own units, as they are stored;
             None where the release keeps none.
+        spread: mean and covariance of the training codes; None where the release keeps none.
+        known_codes: the codes of the reference rows, to find neighbours among; None where the release keeps none.
     """
 
     def __init__(
@@ -66,6 +69,9 @@ class Runtime:
         self._classifier = classifier
         self.density = read_density(folder, manifest)
         self.reference = read_reference(folder, manifest)
+        self.spread = read_spread(folder, manifest)
+        places = read_places(folder, manifest)
+        self.known_codes = None if places is None else KnownCodes(places, manifest.data.label_names)
 
     @cached_property
     def known(self) -> KnownRows | None:

@@ -17,12 +17,20 @@ from bentoml._internal.utils.analytics import usage_stats
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from service import operations
+from service import operations, places
 from service.app import create_app
 from service.errors import NotReadyError
 from service.limits import BodyLimit
 from service.metrics import CountRequests, Metrics
-from service.native import ClassesAnswer, ClassifiedBody, CodesAnswer, CodesBody, RowsAnswer, RowsBody
+from service.native import (
+    ClassesAnswer,
+    CodesAnswer,
+    CodesBody,
+    PlainRowsBody,
+    RowsAnswer,
+    RowsBody,
+    ScoresAnswer,
+)
 from service.one_shape import OneShape
 from service.operations import Worker
 from service.routes import Operation, answered
@@ -55,7 +63,9 @@ _on_startup: _Hook = bentoml.on_startup
 _on_shutdown: _Hook = bentoml.on_shutdown
 _before_workers: Callable[[Callable[[], None]], Callable[[], None]] = bentoml.on_deployment
 _embed_endpoint: _Endpoint = bentoml.api(route="/embed", input_spec=RowsBody, output_spec=CodesAnswer)
-_classify_endpoint: _Endpoint = bentoml.api(route="/classify", input_spec=ClassifiedBody, output_spec=ClassesAnswer)
+_classify_endpoint: _Endpoint = bentoml.api(route="/classify", input_spec=PlainRowsBody, output_spec=ClassesAnswer)
+_score_endpoint: _Endpoint = bentoml.api(route="/score", input_spec=PlainRowsBody, output_spec=ScoresAnswer)
+_reconstruct_endpoint: _Endpoint = bentoml.api(route="/reconstruct", input_spec=PlainRowsBody, output_spec=RowsAnswer)
 _generate_endpoint: _Endpoint = bentoml.api(route="/generate", input_spec=CodesBody, output_spec=RowsAnswer)
 
 
@@ -132,6 +142,16 @@ class Manifold:
     async def generate(self, ctx: bentoml.Context, **_declared: object) -> Response:
         """Codes z to rows x, in the data's own units."""
         return await self._answer(operations.generate, ctx)
+
+    @_reconstruct_endpoint
+    async def reconstruct(self, ctx: bentoml.Context, **_declared: object) -> Response:
+        """Rows x to rows x, through the code."""
+        return await self._answer(operations.reconstruct, ctx)
+
+    @_score_endpoint
+    async def score(self, ctx: bentoml.Context, **_declared: object) -> Response:
+        """Rows x to how unusual each is: reconstruction error and latent distance, with their p-values."""
+        return await self._answer(places.score, ctx)
 
     async def _answer(self, operation: Operation, ctx: bentoml.Context) -> Response:
         response = await answered(operation, self.worker, ctx.request)

@@ -34,6 +34,7 @@ class Settings(BaseSettings):
     max_sample_steps: int = Field(
         default=65_536, ge=1, description="steps of one request's chains: rows times steps; more are answered 422"
     )
+    max_neighbours: int = Field(default=100, ge=1, description="neighbours of one row that may be asked for")
     max_body_bytes: int = Field(default=64 * 2**20, ge=1, description="bytes of one request's body")
     deadline_seconds: float = Field(
         default=30.0, gt=0, le=3600, description="from a request's first byte to its answer; later is 504"

@@ -12,8 +12,6 @@ from models.measures.reconstruction import squared_error_per_row
 from service.release.manifest import Calibration, Latent
 
 _QUANTILES = 201
-# Keeps the distance finite for a code with a dimension that never varies.
-_LEAST_VARIANCE_SHARE = 1e-6
 
 
 def latent_statistics(codes: Float32[np.ndarray, "rows code"]) -> Latent:
@@ -43,19 +41,6 @@ def squared_errors(
     """
     unit = np.asarray(scale, np.float64)
     return squared_error_per_row(rows, rebuilt, unit.reshape(() if unit.size == 1 else rows.shape[1:]))
-
-
-def mahalanobis_distances(
-    codes: Float32[np.ndarray, "rows code"], training_codes: Float32[np.ndarray, "training code"]
-) -> Float64[np.ndarray, "rows"]:
-    """Distance of each code to the training codes' mean, in their covariance."""
-    exact = training_codes.astype(np.float64)
-    covariance = np.atleast_2d(np.cov(exact, rowvar=False))
-    variance = max(float(np.trace(covariance)) / len(covariance), np.finfo(np.float64).tiny)
-    covariance += _LEAST_VARIANCE_SHARE * variance * np.eye(len(covariance))
-    whitened = np.linalg.solve(np.linalg.cholesky(covariance), (codes - exact.mean(0)).T)
-    distances: Float64[np.ndarray, "rows"] = np.sqrt(np.square(whitened).sum(0))
-    return distances
 
 
 def calibrate(errors: Float64[np.ndarray, "rows"], distances: Float64[np.ndarray, "rows"], split: str) -> Calibration:

@@ -17,7 +17,6 @@ from flows.steps.evaluation import Networks, sample_indices, sample_rows
 from flows.steps.latent import (
     calibrate,
     latent_statistics,
-    mahalanobis_distances,
     planar_map,
     squared_errors,
 )
@@ -31,6 +30,7 @@ from models.precision import phase_precisions
 from models.recipe import Recipe
 from models.sampling import Density, fit_density
 from models.stack import build_stack
+from service.density import Spread
 from service.release.home import MODEL_NAME
 from service.release.manifest import Code, CodeLayer, Data, Golden, Input, Manifest, Reference
 from service.release.manifest import Density as DescribedDensity
@@ -61,7 +61,7 @@ def space_of(encoder: Path) -> str:
 def complete_release(
     folder: Path, dataset: Dataset, recipe: Recipe, scale: tuple[float, ...], lineage: Lineage
 ) -> Manifest:
-    """Add golden batch, density and reference to a folder that holds the graphs.
+    """Add golden batch, density, spread of the codes and reference to a folder that holds the graphs.
 
     All of it is computed through the service's own ONNX Runtime sessions: what is measured is what is served.
 
@@ -81,6 +81,10 @@ def complete_release(
     codes = networks.encode(rows)
     density = fit_density(codes, recipe.seed)
     _save_density(density, folder / "density")
+    spread = Spread.of(codes)
+    (folder / "latent").mkdir()
+    # Its mean is in the manifest: latent.mean.
+    np.save(folder / "latent" / "cholesky.npy", spread.cholesky, allow_pickle=False)
     validation = sample_rows(dataset, "validation", recipe.seed, _CODED_ROWS)
     validation_codes = networks.encode(validation)
     errors = squared_errors(validation, networks.decode(validation_codes), scale)
@@ -114,7 +118,7 @@ def complete_release(
         metrics=(),
         latent=latent_statistics(codes),
         density=DescribedDensity(components=len(density.weights), fitted_rows=density.fitted_rows),
-        calibration=calibrate(errors, mahalanobis_distances(validation_codes, codes), "validation"),
+        calibration=calibrate(errors, spread.distances(validation_codes), "validation"),
         golden=golden,
         reference=_save_reference(dataset, chosen, rows, codes, folder / "reference"),
         sampling=describe_sampling(folder, dataset, recipe, density, rows, codes),

@@ -46,6 +46,7 @@ def write(
     origin: Origin,
     images_as: Input | None,
     said: Mapping[str, Any] = MappingProxyType({}),
+    columns: int | None = None,
 ) -> Response:
     """The answer.
 
@@ -55,6 +56,7 @@ def write(
         origin: said in the JSON, and in headers whatever the type.
         images_as: how to draw the main array, where it can be drawn.
         said: what else the JSON says.
+        columns: rows side by side in a PNG; None: as square as fits.
 
     Raises:
         UnsupportedTypeError: a PNG was asked for, and the live release's rows are no images.
@@ -63,7 +65,7 @@ def write(
     if media_type == npy.MEDIA_TYPE:
         content = npy.write(main)
     elif media_type == PNG and images_as is not None:
-        content = images.write_grid(main, images_as)
+        content = images.write_grid(main, images_as, columns)
     else:
         content = json.write({**arrays, **said, **origin._asdict()})
     return Response(content, 200, origin_headers(origin), media_type)

@@ -68,15 +68,15 @@ def read(body: bytes, media_type: str, expected: Input, field: str) -> npt.NDArr
     return pixels[np.newaxis]
 
 
-def write_grid(rows: Floats, described: Input) -> bytes:
-    """Rows (batch, *shape) -> one PNG, as square a grid as fits, row by row; what is left of it is black, or
-    transparent where rows have an opacity. Always 8 bits: the input's range from 0 to 255.
+def write_grid(rows: Floats, described: Input, columns: int | None = None) -> bytes:
+    """Rows (batch, *shape) -> one PNG, `columns` side by side or as square a grid as fits, row by row; what is left of
+    it is black, or transparent where rows have an opacity. Always 8 bits: the input's range from 0 to 255.
 
     Raises:
         UnsupportedTypeError: the live release's rows are no images.
     """
     height, width, channels = _size(described)
-    columns = math.ceil(math.sqrt(len(rows)))
+    columns = columns or math.ceil(math.sqrt(len(rows)))
     lines = math.ceil(len(rows) / columns)
     span = described.maximum - described.minimum or 1.0
     grey = np.clip((rows - described.minimum) / span * 255.0, 0, 255).round().astype(np.uint8)

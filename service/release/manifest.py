@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
@@ -143,9 +144,20 @@ class Calibration(Part):
     """Quantiles over the validation split, at evenly spaced probabilities from 0 to 1."""
 
     split: str
-    rows: int
-    reconstruction_error: tuple[float, ...] = Field(description="squared error per row, scaled units, summed")
-    latent_distance: tuple[float, ...] = Field(description="Mahalanobis distance to the training codes")
+    rows: int = Field(ge=1)
+    reconstruction_error: tuple[float, ...] = Field(
+        min_length=2, description="squared error per row, scaled units, summed"
+    )
+    latent_distance: tuple[float, ...] = Field(
+        min_length=2, description="Mahalanobis distance to the training codes' mean, in their covariance"
+    )
+
+    @model_validator(mode="after")
+    def _quantiles_ascend(self) -> Self:
+        for name in ("reconstruction_error", "latent_distance"):
+            if any(low > high for low, high in pairwise(getattr(self, name))):
+                raise ValueError(f"the quantiles of {name} do not ascend")
+        return self
 
 
 class Golden(Part):

@@ -25,10 +25,12 @@ from models.measures.sample_quality import sample_quality
 from models.preprocessing import build_preprocessing
 from models.recipe import Recipe, layer_corruption, parse_recipe
 from models.stack import Stack, build_stack
+from service.neighbours import ids_of
 from service.release.home import Home
 from service.release.store import ReleaseStore
 from service.runtime import Runtime
 from service.sampling import Plan, draw, run
+from service.scoring import judge_scores, measure
 from service.sessions import open_session, run_graph
 
 Rows = Float32[np.ndarray, "rows ..."]
@@ -133,6 +135,36 @@ def test_the_quantiles_are_those_of_the_training_codes_log_density(denoising: Pu
     assert said.log_density[len(said.log_density) // 2] == pytest.approx(median, rel=1e-3)
 
 
+def test_a_release_is_calibrated_with_what_its_service_measures(denoising: Published) -> None:
+    runtime = denoising.runtime
+    train, validation = (denoising.dataset.rows(split)[:].astype(np.float32) for split in ("train", "validation"))
+    measured = measure(runtime, validation)
+    said = runtime.manifest.calibration
+    assert said.rows == len(validation)
+    for values, quantiles in zip(measured.T, (said.reconstruction_error, said.latent_distance), strict=True):
+        assert np.allclose(np.quantile(values, np.linspace(0, 1, 201)), quantiles, rtol=1e-4)
+    codes = runtime.encode(train).astype(np.float64)
+    apart = runtime.encode(validation) - codes.mean(0)
+    exact = np.sqrt(np.einsum("nc,cd,nd->n", apart, np.linalg.pinv(np.cov(codes, rowvar=False)), apart))
+    assert np.allclose(measured[:, 1], exact, rtol=0.02)
+    # Of 201 quantiles and the values that they are of: each share comes back.
+    p = judge_scores(measured, said).latent_p
+    assert np.allclose(np.sort(p), np.arange(1, len(p) + 1) / (len(p) + 1), atol=0.01)
+
+
+def test_the_neighbours_of_a_training_row_are_itself_and_its_like(denoising: Published) -> None:
+    runtime = denoising.runtime
+    assert runtime.known_codes is not None
+    assert runtime.reference is not None
+    found = runtime.known_codes.nearest(runtime.encode(runtime.reference[:20]), 3)
+    ids = ids_of(found)
+    assert ids[:, 0].tolist() == list(range(20))
+    assert np.allclose(found[:, 0, 1], 0, atol=1e-4)
+    names = runtime.known_codes.names_of(ids)
+    assert names is not None
+    assert np.mean([row[0] == row[1] for row in names]) > 0.8
+
+
 def test_a_walkback_without_torch_is_torchs(denoising: Published) -> None:
     start = denoising.scaled(denoising.dataset.rows("train")[:])
     generator = torch.Generator().manual_seed(0)
@@ -196,12 +228,12 @@ def test_samples_are_judged_as_the_service_draws_them(
     rows = figures["sample_precision"].rows
     drawn = run(release.runtime, draw(release.runtime, Plan(method, rows, 5, 1.0, 0))).x
     expected = sample_quality(subject.flat(subject.rows("test", rows)), subject.flat(drawn))
-    found = tuple(figures[f"sample_{measure}"].value for measure in ("precision", "recall", "coverage", "density"))
+    found = tuple(figures[f"sample_{figure}"].value for figure in ("precision", "recall", "coverage", "density"))
     assert found == (expected.precision, expected.recall, expected.coverage, float(expected.within.mean()))
     assert figures["sample_density"].interval is not None
-    for measure in ("precision", "recall", "density", "coverage"):
-        assert (figures[f"sample_{measure}"].method or "").startswith(said)
-        assert (figures[f"sample_{measure}_of_rows"].method or "").startswith("validation rows as samples; ")
+    for figure in ("precision", "recall", "density", "coverage"):
+        assert (figures[f"sample_{figure}"].method or "").startswith(said)
+        assert (figures[f"sample_{figure}_of_rows"].method or "").startswith("validation rows as samples; ")
 
 
 def test_the_walk_of_a_convolutional_stack_is_exported_exactly(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def picture(size: tuple[int, int], mode: str = "L", kind: str = "PNG") -> bytes:
     return buffer.getvalue()
 
 
-@pytest.fixture(params=["/v1/embed", "/embed", "/v1/classify"])
+@pytest.fixture(params=["/v1/embed", "/embed", "/v1/classify", "/v1/neighbors"])
 def path(request: pytest.FixtureRequest) -> str:
     """The native endpoint is as strict as the other."""
     return str(request.param)

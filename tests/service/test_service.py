@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.service.tiny import LABELS
+from tests.service.tiny import LABELS, measured
 
 NPY = {"Content-Type": "application/x-npy"}
 
@@ -46,8 +46,9 @@ def test_codes_become_rows_in_data_units(http: httpx.Client, tiny: Any, path: st
     assert np.allclose(answer.json()["x"], tiny.decode(z), atol=1e-3)
 
 
-def test_rows_are_reconstructed_through_the_code(http: httpx.Client, tiny: Any) -> None:
-    answer = http.post("/v1/reconstruct", json={"x": rows(2).tolist()})
+@pytest.mark.parametrize("path", ["/v1/reconstruct", "/reconstruct"])
+def test_rows_are_reconstructed_through_the_code(http: httpx.Client, tiny: Any, path: str) -> None:
+    answer = http.post(path, json={"x": rows(2).tolist()})
     assert np.allclose(answer.json()["x"], tiny.decode(tiny.encode(rows(2))), atol=1e-2)
 
 
@@ -139,21 +140,25 @@ with bentoml.SyncHTTPClient({server.url!r}) as client:
     generated = client.generate(z=embedded["z"], space=embedded["space"])
     assert isinstance(embedded["z"], np.ndarray) and isinstance(generated["x"], np.ndarray)
     classified = client.classify(x=x)
+    scored = client.score(x=x, space=embedded["space"])
     try:
         client.embed(x=x[0])
     except bentoml.exceptions.BentoMLException as error:
         refusal = str(error)
 p, label = classified["p"].tolist(), classified["label"]
-json.dump([embedded["z"].tolist(), embedded["space"], generated["x"].tolist(), p, label, refusal], sys.stdout)
+scores = [scored[name].tolist() for name in ("reconstruction_error", "latent_distance", "latent_p")]
+json.dump([embedded["z"].tolist(), embedded["space"], generated["x"].tolist(), p, label, refusal, scores], sys.stdout)
 """
     # In a process of its own: it warns, and leaves a temporary folder to the garbage collector.
     output = subprocess.run([sys.executable, "-c", program], check=True, stdout=subprocess.PIPE).stdout
-    z, space, x, p, label, refusal = json.loads(output)
+    z, space, x, p, label, refusal, scores = json.loads(output)
     assert np.allclose(z, tiny.encode(rows(3)), atol=1e-4)
     assert space == "space-of-first"
     assert np.allclose(x, tiny.decode(z), atol=1e-2)
     assert np.allclose(p, tiny.classify(rows(3)), atol=1e-4)
     assert label == [LABELS[index] for index in tiny.classify(rows(3)).argmax(1)]
+    assert np.allclose(scores[:2], measured(tiny, rows(3)), rtol=1e-3)
+    assert min(scores[2]) > 0
     assert json.loads(refusal)["error"]["message"] == "x: shape (4, 4) came, (batch, 4, 4) expected"
 
 
@@ -180,7 +185,8 @@ def test_every_route_is_in_the_openapi_document_and_answers(http: httpx.Client) 
     assert document == http.get("/docs.json").json()
     bodies = {"embed": {"x": rows(1).tolist()}, "generate": {"z": [[0, 0]]}, "sample": {"count": 1}}
     bodies["infer"] = {"inputs": [{"name": "z", "datatype": "FP32", "shape": [1, 2], "data": [0, 0]}]}
-    bodies["reconstruct"] = bodies["classify"] = bodies["embed"]
+    bodies["reconstruct"] = bodies["classify"] = bodies["score"] = bodies["neighbors"] = bodies["embed"]
+    bodies["interpolate"] = {"x": rows(2).tolist()}
     content = document["paths"]["/v1/embeddings"]["post"]["requestBody"]["content"]
     bodies["embeddings"] = content["application/json"]["example"]
     for path, methods in document["paths"].items():
@@ -188,7 +194,7 @@ def test_every_route_is_in_the_openapi_document_and_answers(http: httpx.Client) 
             url = path.replace("{release}", "champion").replace("{model}", "decoder").replace("{version}", "first")
             body = bodies.get(path.rpartition("/")[2]) if method == "post" else None
             assert http.request(method, url, json=body).status_code == 200, (method, path)
-    ours = ("/v1", "/embed", "/classify", "/generate")
+    ours = ("/v1", "/embed", "/classify", "/generate", "/reconstruct", "/score")
     listed = {path for path in document["paths"] if path.startswith(ours)}
     schema = http.get("/schema.json").json()["paths"]
     assert listed == {path for path in schema if path.startswith(ours)}

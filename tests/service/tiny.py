@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
 
 from service.release.channels import Channels
 from service.release.home import Home
@@ -27,6 +26,7 @@ from service.release.manifest import (
 )
 from service.release.sampling import JacobianWalk, Sampling, Walkback
 from service.release.store import ReleaseStore
+from tests.service.tiny_graphs import classifier_graph, decoder_graph, encoder_graph, walk_graph
 
 # What the tiny classifier tells apart; a name from somebody's folder may hold anything.
 LABELS = ("cat", "dog", "[red]ko\x1bala")
@@ -53,6 +53,14 @@ class Tiny:
             generator.normal(100, 20, (2, size)).astype(np.float32),
             generator.normal(0, 3, (3, len(LABELS))).astype(np.float32),
         )
+
+    @classmethod
+    def linear(cls) -> Tiny:
+        """One that is as good as linear, and rebuilds exactly whatever it can decode, however far off."""
+        axes = np.linalg.qr(np.random.default_rng(0).normal(size=(16, 2)))[0]
+        inner = np.concatenate([axes, np.zeros((16, 1))], 1) / 50
+        weights = inner * 1e-6, np.eye(3, 2) * 1e6, 50 * axes.T, np.zeros((3, len(LABELS)))
+        return cls((4, 4), *(array.astype(np.float32) for array in weights))
 
     def inner_code(self, x: Any) -> Any:
         return np.tanh(np.asarray(x, np.float32).reshape(len(x), self.inner.shape[0]) @ self.inner)
@@ -85,18 +93,19 @@ def publish_tiny(
     p_off_by: float = 0.0,
     sampling: Sampling | None = None,
     recipe: dict[str, Any] | None = None,
+    network: Tiny | None = None,
 ) -> Tiny:
     """Publish a tiny release, with density and golden batch; `golden_off_by`, `p_off_by` make it irreproducible.
 
-    With `sampling` it has a walk and 50 reference rows too.
+    With `sampling` it has a walk and 50 reference rows too, and can score rows and find neighbours.
     """
-    tiny = Tiny.of_seed(seed, shape)
+    tiny = network or Tiny.of_seed(seed, shape)
     x = np.random.default_rng(1).uniform(0, 255, (5, *shape)).astype(np.float32)
     z = tiny.encode(x)
     store = ReleaseStore(home)
     with store.draft() as draft:
-        onnx.save(_encoder(tiny), draft / "encoder.onnx")
-        onnx.save(_decoder(tiny), draft / "decoder.onnx")
+        onnx.save(encoder_graph(tiny), draft / "encoder.onnx")
+        onnx.save(decoder_graph(tiny), draft / "decoder.onnx")
         for folder, arrays in {
             "golden": {"x": x, "z": z + np.float32(golden_off_by), "reconstruction": tiny.decode(z)},
             "density": {
@@ -112,11 +121,21 @@ def publish_tiny(
         if recipe is not None:
             manifest = manifest.model_copy(update={"recipe": recipe})
         if sampling is not None:
-            onnx.save(_walk(tiny), draft / "walk.onnx")
+            onnx.save(walk_graph(tiny), draft / "walk.onnx")
             (draft / "reference").mkdir()
-            np.save(draft / "reference" / "rows.npy", reference_rows(shape), allow_pickle=False)
+            (draft / "latent").mkdir()
+            codes = tiny.encode(reference_rows(shape))
+            for name, array in {
+                "reference/rows": reference_rows(shape),
+                "reference/codes": codes,
+                "reference/map": codes,
+                "reference/labels": reference_labels(),
+                "latent/cholesky": np.linalg.cholesky(np.cov(codes.astype(np.float64), rowvar=False)),
+            }.items():
+                np.save(draft / f"{name}.npy", array, allow_pickle=False)
+            manifest = _with_places(manifest, tiny, codes)
         if classifier:
-            onnx.save(_classifier(tiny), draft / "classifier.onnx")
+            onnx.save(classifier_graph(tiny), draft / "classifier.onnx")
             np.save(draft / "golden" / "p.npy", tiny.classify(x) + np.float32(p_off_by), allow_pickle=False)
             named = Classifier(classes=len(LABELS), label_names=LABELS, metric="classification_error", tolerance=1e-4)
             error = Metric(
@@ -130,6 +149,26 @@ def publish_tiny(
 def reference_rows(shape: tuple[int, ...] = (4, 4)) -> Any:
     """What a tiny release with sampling keeps of its training rows."""
     return np.random.default_rng(2).integers(0, 256, (50, *shape)).astype(np.uint8)
+
+
+def reference_labels() -> Any:
+    """The label of each; the last have none."""
+    return np.where(np.arange(50) < 45, np.arange(50) % len(LABELS), -1)
+
+
+def usual_rows(shape: tuple[int, ...] = (4, 4), seed: int = 3) -> Any:
+    """As those that a tiny release with sampling is calibrated on."""
+    return np.random.default_rng(seed).uniform(0, 255, (400, *shape)).astype(np.float32)
+
+
+def measured(tiny: Tiny, x: Any) -> tuple[Any, Any]:
+    """Reconstruction error and latent distance of rows, as a tiny release with sampling has them."""
+    codes, known = tiny.encode(x), tiny.encode(reference_rows(tiny.shape))
+    error = np.square((tiny.decode(codes).astype(np.float64) - x) / 50).reshape(len(x), -1).sum(1)
+    known = known.astype(np.float64)
+    apart = codes.astype(np.float64) - known.mean(0)
+    distance = np.sqrt(np.einsum("nc,cd,nd->n", apart, np.linalg.inv(np.cov(known, rowvar=False)), apart))
+    return error, distance
 
 
 def every_method() -> Sampling:
@@ -146,86 +185,24 @@ def every_method() -> Sampling:
     )
 
 
+def _with_places(manifest: Manifest, tiny: Tiny, codes: Any) -> Manifest:
+    error, distance = (
+        tuple(np.quantile(values, np.linspace(0, 1, 101)).tolist()) for values in measured(tiny, usual_rows(tiny.shape))
+    )
+    return manifest.model_copy(
+        update={
+            "latent": manifest.latent.model_copy(update={"mean": tuple(codes.astype(np.float64).mean(0).tolist())}),
+            "calibration": Calibration(
+                split="validation", rows=400, reconstruction_error=error, latent_distance=distance
+            ),
+            "data": manifest.data.model_copy(update={"label_names": LABELS}),
+        }
+    )
+
+
 def promote(home: Home, version: str) -> None:
     """Make a published release the champion."""
     Channels(home).promote(version, who="a test", why="to be served", verdict="none")
-
-
-def _encoder(tiny: Tiny) -> onnx.ModelProto:
-    nodes = [
-        helper.make_node("Flatten", ["x"], ["flat"]),
-        helper.make_node("MatMul", ["flat", "inner"], ["sum"]),
-        helper.make_node("Tanh", ["sum"], ["code_1"]),
-        helper.make_node("MatMul", ["code_1", "outer"], ["z"]),
-    ]
-    outputs = {"z": [2], "code_1": [3]}
-    return _model(nodes, {"x": list(tiny.shape)}, outputs, {"inner": tiny.inner, "outer": tiny.outer})
-
-
-def _classifier(tiny: Tiny) -> onnx.ModelProto:
-    nodes = [
-        helper.make_node("Flatten", ["x"], ["flat"]),
-        helper.make_node("MatMul", ["flat", "inner"], ["sum"]),
-        helper.make_node("Tanh", ["sum"], ["code"]),
-        helper.make_node("MatMul", ["code", "head"], ["logits"]),
-        helper.make_node("Softmax", ["logits"], ["p"], axis=1),
-    ]
-    constants = {"inner": tiny.inner, "head": tiny.head}
-    return _model(nodes, {"x": list(tiny.shape)}, {"p": [len(LABELS)]}, constants)
-
-
-def _decoder(tiny: Tiny) -> onnx.ModelProto:
-    nodes = [
-        helper.make_node("MatMul", ["z", "back"], ["flat"]),
-        helper.make_node("Reshape", ["flat", "shape"], ["x"]),
-    ]
-    constants = {"back": tiny.back, "shape": np.array([-1, *tiny.shape], np.int64)}
-    return _model(nodes, {"z": [2]}, {"x": list(tiny.shape)}, constants)
-
-
-def _walk(tiny: Tiny) -> onnx.ModelProto:
-    nodes = [
-        helper.make_node("Flatten", ["x"], ["flat"]),
-        helper.make_node("MatMul", ["flat", "inner"], ["sum"]),
-        helper.make_node("Tanh", ["sum"], ["code_1"]),
-        helper.make_node("MatMul", ["code_1", "outer"], ["code"]),
-        helper.make_node("Mul", ["code_1", "code_1"], ["square"]),
-        helper.make_node("Sub", ["one", "square"], ["slope"]),
-        helper.make_node("MatMul", ["noise", "outer_back"], ["pulled"]),
-        helper.make_node("Mul", ["pulled", "slope"], ["pulled_slope"]),
-        helper.make_node("MatMul", ["pulled_slope", "gram"], ["pushed"]),
-        helper.make_node("Mul", ["pushed", "slope"], ["pushed_slope"]),
-        helper.make_node("MatMul", ["pushed_slope", "outer"], ["moved"]),
-        helper.make_node("Add", ["code", "moved"], ["z"]),
-        helper.make_node("MatMul", ["z", "back"], ["flat_x"]),
-        helper.make_node("Reshape", ["flat_x", "shape"], ["next_x"]),
-    ]
-    constants = {
-        "inner": tiny.inner,
-        "outer": tiny.outer,
-        "outer_back": np.ascontiguousarray(tiny.outer.T),
-        "gram": tiny.inner.T @ tiny.inner,
-        "one": np.ones((), np.float32),
-        "back": tiny.back,
-        "shape": np.array([-1, *tiny.shape], np.int64),
-    }
-    row = list(tiny.shape)
-    return _model(nodes, {"x": row, "noise": [2]}, {"next_x": row, "z": [2]}, constants)
-
-
-def _model(
-    nodes: list[onnx.NodeProto],
-    inputs: dict[str, list[int]],
-    outputs: dict[str, list[int]],
-    constants: dict[str, Any],
-) -> onnx.ModelProto:
-    ins, outs = (
-        [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", *row]) for name, row in side.items()]
-        for side in (inputs, outputs)
-    )
-    initializers = [numpy_helper.from_array(array, name) for name, array in constants.items()]
-    graph = helper.make_graph(nodes, "tiny", ins, outs, initializers)
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
 
 
 def _manifest(version: str, space: str, shape: tuple[int, ...], sampling: Sampling | None) -> Manifest:
