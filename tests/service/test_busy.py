@@ -85,5 +85,5 @@ def test_every_error_has_its_status_and_only_what_cannot_be_found_shares_one() -
     kinds = errors.RequestError.__subclasses__()
     answers = [errors.error_response(kind("what is wrong", field="x")) for kind in kinds]
     assert sorted(answer.status_code for answer in answers) == [
-        400, 404, 404, 409, 413, 415, 422, 429, 503, 504,
+        400, 404, 404, 404, 409, 413, 415, 422, 429, 503, 504,
     ]  # fmt: skip
