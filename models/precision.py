@@ -75,8 +75,10 @@ def phase_precisions(
 
 @cache
 def multiplies_bfloat16(device: str) -> bool:
-    """Whether a kind of device (`cpu`, `cuda`) multiplies bfloat16 itself, instead of by way of float32."""
+    """Whether a kind of device multiplies bfloat16 itself, instead of by way of float32; known of `cpu` and `cuda`."""
     if device == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device != "cpu":
+        return False
     capabilities = torch.cpu.get_capabilities()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

@@ -8,13 +8,12 @@ from typing import Any, Final
 import numpy as np
 
 from service.formats.images import write_grid
+from service.openapi_parts import Part
 from service.release.manifest import Input
 
-_Part = dict[str, Any]
-
-_TEXT: Final[_Part] = {"type": "string"}
-_IMAGE: Final[_Part] = {"type": "string", "description": "an image as a data URI: data:image/png;base64,..."}
-_PROPERTIES: Final[_Part] = {
+_TEXT: Final[Part] = {"type": "string"}
+_IMAGE: Final[Part] = {"type": "string", "description": "an image as a data URI: data:image/png;base64,..."}
+_PROPERTIES: Final[Part] = {
     "model": _TEXT
     | {"description": "the live release: its version, the model's name, champion, or another channel that names it"},
     "input": {
@@ -47,8 +46,8 @@ _PROPERTIES: Final[_Part] = {
     },
     "user": {"type": ["string", "null"], "description": "changes nothing, and is kept nowhere"},
 }
-_WHOLE: Final[_Part] = {"type": "integer"}
-_ANSWER: Final[_Part] = {
+_WHOLE: Final[Part] = {"type": "integer"}
+_ANSWER: Final[Part] = {
     "type": "object",
     "properties": {
         "object": {"const": "list"},
@@ -76,7 +75,7 @@ _ANSWER: Final[_Part] = {
 }
 
 
-def embeddings_operation(described: Input | None, errors: _Part) -> _Part:
+def embeddings_operation(described: Input | None, errors: Part) -> Part:
     """The operation.
 
     Args:

@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
-_Part = dict[str, Any]
+from service.openapi_parts import Part
 
 _JSON: Final = "application/json"
-_TEXT: Final[_Part] = {"type": "string"}
-_PARAMETERS: Final[_Part] = {"type": "object", "description": "of the protocol; unknown ones are let pass"}
-_MODEL: Final[_Part] = {
+_TEXT: Final[Part] = {"type": "string"}
+_PARAMETERS: Final[Part] = {"type": "object", "description": "of the protocol; unknown ones are let pass"}
+_MODEL: Final[Part] = {
     "name": "model",
     "in": "path",
     "required": True,
     "schema": {"enum": ["encoder", "decoder"]},
     "example": "decoder",
 }
-_VERSION: Final[_Part] = {
+_VERSION: Final[Part] = {
     "name": "version",
     "in": "path",
     "required": True,
     "schema": _TEXT,
     "description": "the live release; GET /v2/models/encoder names it",
 }
-_LENGTH: Final[_Part] = {
+_LENGTH: Final[Part] = {
     "name": "Inference-Header-Content-Length",
     "in": "header",
     "schema": {"type": "integer", "minimum": 0},
     "description": "where the JSON ends and the values of binary tensors begin",
 }
-_TENSOR: Final[_Part] = {
+_TENSOR: Final[Part] = {
     "type": "object",
     "required": ["name", "datatype", "shape"],
     "properties": {
@@ -42,7 +42,7 @@ _TENSOR: Final[_Part] = {
         "data": {"type": "array", "items": {}, "description": "nested or flat; none where the values are binary"},
     },
 }
-_REQUEST: Final[_Part] = {
+_REQUEST: Final[Part] = {
     "type": "object",
     "required": ["inputs"],
     "properties": {
@@ -62,8 +62,8 @@ _REQUEST: Final[_Part] = {
         },
     },
 }
-_INPUT_EXAMPLE: Final[_Part] = {"name": "z", "datatype": "FP32", "shape": [1, 2], "data": [0.12, -1.4]}
-_ANSWER: Final[_Part] = {
+_INPUT_EXAMPLE: Final[Part] = {"name": "z", "datatype": "FP32", "shape": [1, 2], "data": [0.12, -1.4]}
+_ANSWER: Final[Part] = {
     "type": "object",
     "properties": {
         "model_name": _TEXT,
@@ -73,7 +73,7 @@ _ANSWER: Final[_Part] = {
         "outputs": {"type": "array", "items": _TENSOR},
     },
 }
-_METADATA: Final[_Part] = {
+_METADATA: Final[Part] = {
     "type": "object",
     "properties": {
         "name": _TEXT,
@@ -83,22 +83,22 @@ _METADATA: Final[_Part] = {
         "outputs": {"type": "array", "items": _TENSOR},
     },
 }
-_INDEX: Final[_Part] = {
+_INDEX: Final[Part] = {
     "type": "array",
     "items": {
         "type": "object",
         "properties": {"name": _TEXT, "version": _TEXT, "state": {"enum": ["READY", "UNAVAILABLE"]}, "reason": _TEXT},
     },
 }
-_ERROR: Final[_Part] = {
+_ERROR: Final[Part] = {
     "description": "what is wrong, as the protocol has it",
     "content": {_JSON: {"schema": {"type": "object", "required": ["error"], "properties": {"error": _TEXT}}}},
 }
 
 
-def open_inference_paths() -> dict[str, _Part]:
+def open_inference_paths() -> dict[str, Part]:
     """Path -> methods; valid OpenAPI 3.1."""
-    paths: dict[str, _Part] = {
+    paths: dict[str, Part] = {
         "/v2": {
             "get": _operation("v2", "What the server is, and the protocol's extensions it speaks", {"type": "object"})
         },
@@ -116,7 +116,7 @@ def open_inference_paths() -> dict[str, _Part]:
     return paths
 
 
-def _infer(operation: str, places: list[_Part]) -> _Part:
+def _infer(operation: str, places: list[Part]) -> Part:
     described = _operation(operation, "Rows x to codes z and code_1, …; codes z to rows x", _ANSWER)
     described["responses"]["200"]["content"]["application/octet-stream"] = {
         "schema": {"type": "string", "format": "binary"}
@@ -129,14 +129,14 @@ def _infer(operation: str, places: list[_Part]) -> _Part:
     return described | {"parameters": [*places, _LENGTH], "requestBody": {"required": True, "content": content}}
 
 
-def _index() -> _Part:
+def _index() -> Part:
     schema = {"type": "object", "properties": {"ready": {"type": "boolean", "default": False}}}
     return _operation("v2_index", "Which releases there are, and whether they answer", _INDEX, 400, 413, 422, 503) | {
         "requestBody": {"content": {_JSON: {"schema": schema, "example": {"ready": True}}}}
     }
 
 
-def _operation(operation: str, summary: str, schema: _Part, *errors: int) -> _Part:
+def _operation(operation: str, summary: str, schema: Part, *errors: int) -> Part:
     answer = {"description": summary, "content": {_JSON: {"schema": schema}}}
     return {
         "operationId": operation,
@@ -146,10 +146,10 @@ def _operation(operation: str, summary: str, schema: _Part, *errors: int) -> _Pa
     }
 
 
-def _probe(operation: str, summary: str, *errors: int) -> _Part:
+def _probe(operation: str, summary: str, *errors: int) -> Part:
     responses = {"200": {"description": summary}, **_errors(*errors)}
     return {"operationId": operation, "summary": summary, "tags": ["v2"], "responses": responses}
 
 
-def _errors(*statuses: int) -> _Part:
+def _errors(*statuses: int) -> Part:
     return {str(status): _ERROR for status in statuses}

@@ -17,7 +17,6 @@ import onnx
 import openai
 import pytest
 from onnx import TensorProto, helper
-from PIL import Image
 
 from service.app import create_app
 from service.metrics import Metrics
@@ -27,15 +26,7 @@ from service.release.integrity import verify_release
 from service.release.manifest import Code, CodeLayer
 from service.release.store import ReleaseStore
 from service.settings import Settings
-
-PIXELS = np.random.default_rng(0).integers(0, 256, (3, 4, 4)).astype(np.uint8)
-ROW = PIXELS[0].tolist()
-
-
-def data_uri(pixels: Any, kind: str = "PNG") -> str:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, kind)
-    return f"data:image/{kind.lower()};base64,{base64.b64encode(buffer.getvalue()).decode()}"
+from tests.service.openai_rows import PIXELS, ROW, data_uri
 
 
 @pytest.fixture(scope="module")

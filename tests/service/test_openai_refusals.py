@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import io
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
-import numpy as np
 import openai
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
 
 from service.app import create_app
 from service.errors import TooLargeError
@@ -25,17 +22,9 @@ from service.operations import Worker
 from service.release.home import Home
 from service.release.manifest import Input
 from service.settings import Settings
+from tests.service.openai_rows import PIXELS, ROW, data_uri
 from tests.service.refusals import refused
 from tests.service.tiny import promote, publish_tiny
-
-PIXELS = np.random.default_rng(0).integers(0, 256, (3, 4, 4)).astype(np.uint8)
-ROW = PIXELS[0].tolist()
-
-
-def data_uri(pixels: Any, kind: str = "PNG") -> str:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, kind)
-    return f"data:image/{kind.lower()};base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
 @pytest.fixture(scope="module")
