@@ -7,29 +7,14 @@ can grow them without bound by asking for made-up paths.
 from __future__ import annotations
 
 import os
-import re
-import time
 from collections.abc import Callable
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.multiprocess import MultiProcessCollector
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-
-ROUTES: Final = (
-    "/", "/embed", "/classify", "/generate",
-    "/score", "/reconstruct", "/v1/score", "/v1/neighbors", "/v1/interpolate",
-    "/v1/embed", "/v1/classify", "/v1/generate", "/v1/sample", "/v1/reconstruct", "/v1/models",
-    "/v2", "/v2/health/live", "/v2/health/ready", "/v2/repository/index",
-    *(f"/v2/models/{model}{what}" for model in ("encoder", "decoder") for what in ("", "/ready", "/infer")),
-    "/openapi.json", "/docs.json", "/schema.json", "/livez", "/readyz", "/healthz", "/metrics",
-)  # fmt: skip
-
-# Of a model: releases come and go, and their names would pile up.
-_VERSION = re.compile(r"^(/v2/models/\w+)/versions/[^/]+")
 
 
 class Metrics:
@@ -86,34 +71,3 @@ class Metrics:
         collector: Callable[[CollectorRegistry], object] = MultiProcessCollector
         collector(together)
         return generate_latest(together)
-
-
-class CountRequests:
-    """Counts and times every request, by route: made-up paths share one label."""
-
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
-        self.app = app
-        self.metrics = metrics
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        metrics = self.metrics
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        started = time.perf_counter()
-        route = _route(scope["path"])
-
-        async def counted(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                metrics.requests.labels(route, str(message["status"])).inc()
-            await send(message)
-
-        await self.app(scope, receive, counted)
-        metrics.seconds.labels(route).observe(time.perf_counter() - started)
-
-
-def _route(path: str) -> str:
-    path = _VERSION.sub(r"\1", path)
-    if path in ROUTES:
-        return path
-    return "/v1/models/{release}" if path.startswith("/v1/models/") else "other"

@@ -14,7 +14,7 @@ from service import open_inference, operations, page, places
 from service.embeddings import embeddings, listed_models
 from service.errors import ANSWERABLE, DeadlineError, MalformedError, UnknownModelError, error_response
 from service.formats import json
-from service.openapi import openapi_document
+from service.openapi.document import openapi_document
 from service.operations import Worker
 from service.release.channels import Channels
 from service.release.errors import UnknownReleaseError

@@ -19,9 +19,11 @@ from starlette.responses import Response
 
 from service import operations, places
 from service.app import create_app
+from service.door.body_limit import BodyLimit
+from service.door.counting import CountRequests
+from service.door.one_shape import OneShape
 from service.errors import NotReadyError
-from service.limits import BodyLimit
-from service.metrics import CountRequests, Metrics
+from service.metrics import Metrics
 from service.native import (
     ClassesAnswer,
     CodesAnswer,
@@ -31,7 +33,6 @@ from service.native import (
     RowsBody,
     ScoresAnswer,
 )
-from service.one_shape import OneShape
 from service.operations import Worker
 from service.routes import Operation, answered
 from service.runtime import DeviceUnavailableError, resolve_device

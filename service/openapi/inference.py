@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from service.openapi_parts import Part
+from service.openapi.parts import Part
 
 _JSON: Final = "application/json"
 _TEXT: Final[Part] = {"type": "string"}

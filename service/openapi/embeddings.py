@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from service.formats.images import write_grid
-from service.openapi_parts import Part
+from service.openapi.parts import Part
 from service.release.manifest import Input
 
 _TEXT: Final[Part] = {"type": "string"}

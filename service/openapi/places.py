@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from service.openapi_parts import (
+from service.openapi.parts import (
     CODES,
     CODES_EXAMPLE,
     ROWS,
