@@ -32,6 +32,8 @@ class Relay:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self) -> None:
+        # Closing alone would leave the thread waiting.
+        self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
     def _accept(self) -> None:
@@ -45,6 +47,8 @@ class Relay:
     def _serve(self, client: socket.socket, turn: Turn) -> None:
         with client, contextlib.suppress(OSError):
             turn(client, self._service)
+            # Closing alone would wait for the thread that reads from it.
+            client.shutdown(socket.SHUT_RDWR)
         self.ended.release()
 
 
