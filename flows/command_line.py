@@ -59,6 +59,24 @@ Comparisons = Annotated[
     bool,
     typer.Option("--comparisons", help="Also train what the report compares with, for the run's page; about a minute."),
 ]
+OnlyIfChanged = Annotated[
+    bool,
+    typer.Option(
+        "--only-if-changed/--even-if-unchanged",
+        help="Do nothing where neither data nor recipe have changed since the last release of them.",
+    ),
+]
+Check = Annotated[
+    list[str] | None,
+    typer.Option("--check", help="How far new data may be from the champion's, such as least_rows=0.9 or drift=0.2."),
+]
+AcceptMoved = Annotated[
+    bool,
+    typer.Option(
+        "--accept-moved-data/--refuse-moved-data",
+        help="Train also where new data is not like what the champion learned from; it is told in any case.",
+    ),
+]
 
 
 @app.command()
@@ -71,6 +89,9 @@ def train(
     promote: Promote = True,
     gate: Gate = False,
     comparisons: Comparisons = False,
+    only_if_changed: OnlyIfChanged = False,
+    check: Check = None,
+    accept_moved_data: AcceptMoved = True,
 ) -> None:
     """Prepare data, train layer by layer, export, publish a release and make it the champion.
 
@@ -97,6 +118,9 @@ def train(
         promote=promote,
         gate=gate,
         comparisons=comparisons,
+        only_if_changed=only_if_changed,
+        checks=check or [],
+        accept_moved_data=accept_moved_data,
     )
     tell_of_release(home, version)
     _tell_if_untrained(chosen)
@@ -116,6 +140,9 @@ def schedule(
     promote: Promote = True,
     gate: Gate = True,
     comparisons: Comparisons = False,
+    only_if_changed: OnlyIfChanged = True,
+    check: Check = None,
+    accept_moved_data: AcceptMoved = False,
 ) -> None:
     """Retrain again and again: a Prefect deployment with a cron or an interval, served until you stop it.
 
@@ -134,6 +161,9 @@ def schedule(
     _tell_if_untrained(chosen)
     set_environment(home.root)
     demand_what_it_learns_from(source, chosen, label_column)
+    from flows.steps.checks import load_checks
+
+    limits = load_checks(check or [], accept=accept_moved_data)
     address = prefect_server_until_exit(home.root, port=port)
     from flows.schedule import serve_schedule
 
@@ -150,6 +180,8 @@ def schedule(
         promote=promote,
         gate=gate,
         comparisons=comparisons,
+        only_if_changed=only_if_changed,
+        checks=limits,
     )
 
 
