@@ -98,6 +98,9 @@ def _from_path(source: str, label_column: str | None) -> Source:
     except OSError as error:
         # No permission, a network folder that has gone stale, a name that is too long.
         raise SourceError(f"source: {source!r} cannot be read: {error.strerror or error}") from error
+    except RuntimeError as error:
+        # ~somebody whom this machine does not know.
+        raise SourceError(f"source: {source!r} cannot be read: {error}") from error
 
 
 def _at_path(source: str, label_column: str | None) -> Source:
