@@ -98,7 +98,7 @@ def test_a_source_that_may_not_be_read_is_told_in_one_line(photos: Path, below: 
     with tempfile.TemporaryDirectory() as place:
         Path(place).chmod(0o755)
         source = Path(shutil.copytree(photos, Path(place, "photos")))
-        with somebody_else(source), pytest.raises(SourceError, match="cannot be read: .*Permission denied") as refused:
+        with somebody_else(source), pytest.raises(SourceError, match=r"cannot be read: .*Permission denied") as refused:
             demand_source(str(source / below), None)
 
     assert "\n" not in str(refused.value)
