@@ -49,7 +49,7 @@ def _nothing_changed(scratch: Path, home: Path, api: str) -> Row:
     subprocess.run([_MANIFOLD, "train", "--source", str(photos), *_SMALL], env=environment, check=True)
     versions = ReleaseStore(Home(home)).versions()
     command = [_MANIFOLD, "schedule", "--cron", "0 3 1 1 *", "--name", "bench", "--source", str(photos), *_SMALL]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as served:
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as served:
         try:
             seconds = [_seconds(_run(api, _deployment(api))) for _ in range(_ROUNDS)]
         finally:
