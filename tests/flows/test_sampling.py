@@ -106,6 +106,8 @@ def test_a_release_says_how_its_contraction_penalty_was_computed(
 ) -> None:
     assert denoising.runtime.manifest.contraction_forms == {}
     assert contractive.runtime.manifest.contraction_forms == {"layer_1": "closed"}
+    # What had no epochs says nothing.
+    assert contractive.runtime.manifest.precisions == {"layer_1": "float32"}
     monkeypatch.setenv("MANIFOLD_HOME", str(contractive.home.root))
     shown = CliRunner().invoke(releases, ["show", "small"])
     assert shown.exit_code == 0, shown.output
