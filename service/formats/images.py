@@ -68,6 +68,18 @@ def read(body: bytes | memoryview, media_type: str, expected: Input, field: str)
     return pixels[np.newaxis]
 
 
+def kinds(described: Input) -> tuple[str, ...]:
+    """The media types in which a row can come: WebP has no grey, and only PNG has 16 bits.
+
+    Raises:
+        UnsupportedTypeError: the live release's rows are no images.
+    """
+    _, _, channels = _size(described)
+    if described.maximum > 255:
+        return ("image/png",)
+    return ("image/png", "image/jpeg") if channels < 3 else tuple(MEDIA_TYPES)
+
+
 def read_one_of_many(
     content: bytes | memoryview, media_type: str, expected: Input, field: str, where: str
 ) -> npt.NDArray[Any]:
