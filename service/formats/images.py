@@ -61,7 +61,12 @@ def read(body: bytes | memoryview, media_type: str, expected: Input, field: str)
         if channels in (1, 3) and image.has_transparency_data:
             raise InvalidValueError(f"{field}: an image with transparency came, an opaque one expected", field=field)
         pixels = np.asarray(image if deep else image.convert(_NAMES[channels]))
-    except (UnidentifiedImageError, Image.DecompressionBombError) as error:
+    except Image.DecompressionBombError as error:
+        # Refused by pillow for the size that its header declares, before ours was asked.
+        raise InvalidValueError(
+            f"{field}: an image of far too many pixels came, {width} × {height} expected", field=field
+        ) from error
+    except UnidentifiedImageError as error:
         raise MalformedError(f"body: not a {kind} image that can be read", field="body") from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise MalformedError(f"body: a damaged {kind} image: {error}", field="body") from error
