@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import httpx
 import jsonschema
 import pytest
+from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
+from starlette.testclient import TestClient
+
+from service.app import create_app
+from service.metrics import Metrics
+from service.openapi.document import openapi_document
+from service.operations import Worker
+from service.release.home import Home
+from service.settings import Settings
+from tests.service.tiny import every_method
 
 
 class Sent(NamedTuple):
@@ -17,16 +27,16 @@ class Sent(NamedTuple):
     method: str
     url: str
     headers: dict[str, str]
-    params: dict[str, Any]
     content: bytes | None
     json: Any
     responses: dict[str, Any]
 
-    def to(self, http: httpx.Client, accept: str | None = None) -> httpx.Response:
+    def to(self, http: Any, accept: str | None = None) -> httpx.Response:
         headers = self.headers | ({} if accept is None else {"Accept": accept})
-        return http.request(
-            self.method, self.url, headers=headers, params=self.params, content=self.content, json=self.json
+        answer: httpx.Response = http.request(
+            self.method, self.url, headers=headers, content=self.content, json=self.json
         )
+        return answer
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +85,7 @@ def requests(document: Any, method: str, path: str, operation: Any) -> Iterator[
                 content, headers["Content-Type"] = base64.b64decode(text, validate=True), said
             yield (
                 f"{method} {path} {media_type} {name}",
-                Sent(method, url, headers, {}, content, body, operation["responses"]),
+                Sent(method, url, headers, content, body, operation["responses"]),
             )
 
 
@@ -132,3 +142,33 @@ def test_a_body_that_is_none_is_answered_by_an_error_that_the_document_lists(htt
                 schema = listed["content"]["application/json"]["schema"] | {"components": document["components"]}
                 jsonschema.validate(answer.json(), schema, cls=jsonschema.Draft202012Validator)
             break
+
+
+# A table; in colour; with opacity; and more numbers than a document should hold.
+@pytest.mark.parametrize("shape", [(6,), (3, 5, 3), (3, 5, 4), (3, 5, 2), (40, 40), (1500,)])
+def test_the_examples_are_those_of_the_release_that_is_live(
+    home: Home, publish: Callable[..., Any], make_champion: Callable[[Home, str], None], shape: tuple[int, ...]
+) -> None:
+    publish(home, "live", shape=shape, classifier=True, sampling=every_method())
+    make_champion(home, "live")
+    worker = Worker.create(Settings(home=home.root, max_rows=64), Metrics())
+    app = create_app()
+    app.state.worker = worker
+    worker.champion.look()
+    try:
+        http = TestClient(app)
+        document = http.get("/openapi.json").json()
+        assert not list(OPENAPI_31_VALIDATOR.iter_errors(document))
+        sent = {name: each for name, each in all_requests(document).items() if each.url.startswith(("/v1", "/v2"))}
+        assert len(sent) > 30
+        assert any("image/webp" in name for name in sent) == (shape[2:] in ((3,), (4,)))
+        for name, request in sent.items():
+            answer = request.to(http)
+            assert answer.status_code == 200, (name, answer.text)
+    finally:
+        worker.batcher.close()
+
+
+def test_the_document_is_valid_whether_or_not_a_release_is_live(document: Any) -> None:
+    assert not list(OPENAPI_31_VALIDATOR.iter_errors(document))
+    assert not list(OPENAPI_31_VALIDATOR.iter_errors(openapi_document(None)))
