@@ -213,7 +213,10 @@ def _probe(operation: str, summary: str) -> Part:
     return {
         "operationId": operation,
         "summary": summary,
-        "responses": {"200": {"description": summary, "content": content}, **error_references()},
+        "responses": {
+            "200": {"description": summary, "content": content},
+            "503": {"$ref": f"#/components/responses/{ERROR_CODES[503]}"},
+        },
     }
 
 

@@ -6,7 +6,7 @@ import base64
 import json
 from typing import Any, Final
 
-from service.openapi.parts import BINARY, Part
+from service.openapi.parts import ANY_ROUTE, BINARY, Part
 from service.release.manifest import Manifest
 
 _JSON: Final = "application/json"
@@ -152,7 +152,7 @@ def _operation(operation: str, summary: str, schema: Part, *errors: int) -> Part
         "operationId": operation,
         "summary": summary,
         "tags": ["v2"],
-        "responses": {"200": answer, **_errors(*errors)},
+        "responses": {"200": answer, **_errors(*errors, *ANY_ROUTE)},
     }
 
 
