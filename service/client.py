@@ -56,11 +56,12 @@ class ManifoldClient:
 
     Args:
         url: the service's address, for example "http://localhost:3000".
+        api_key: the key to show, where the service demands one.
         timeout: seconds to wait for one answer.
     """
 
-    def __init__(self, url: str, *, timeout: float = 60.0) -> None:
-        self._http = httpx.Client(base_url=url, timeout=timeout)
+    def __init__(self, url: str, *, api_key: str | None = None, timeout: float = 60.0) -> None:
+        self._http = httpx.Client(base_url=url, timeout=timeout, headers={"X-API-Key": api_key} if api_key else None)
 
     def __enter__(self) -> Self:
         return self

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from service.errors import CODES as ERROR_CODES
+from service.errors import RATE_LIMIT_CODE
+from service.openapi.admin import admin_paths
 from service.openapi.embeddings import embeddings_operation
 from service.openapi.inference import open_inference_paths
+from service.openapi.keys import with_keys
 from service.openapi.parts import (
     CODES,
     CODES_EXAMPLE,
@@ -57,8 +60,8 @@ _HONESTY_EXAMPLE: Final = {
 }
 
 
-def openapi_document(described: Input | None) -> Part:
-    """The document; valid OpenAPI 3.1. What is `described` are the live release's rows."""
+def openapi_document(described: Input | None, *, admin: bool) -> Part:
+    """The document; valid OpenAPI 3.1. What is `described` are the live release's rows; `admin` routes on or off."""
     errors = error_references(400, 404, 409, 413, 415, 422, 429, 503, 504)
     embed = post(
         "embed", "Rows to codes", "x", ROWS, ROWS_EXAMPLE, {"depth": _DEPTH, "space": SPACE},
@@ -79,7 +82,7 @@ def openapi_document(described: Input | None) -> Part:
         "reconstruct", "Rows to rows, through the code", "x", ROWS, ROWS_EXAMPLE, {"space": SPACE},
         answered({"x": ROWS}, {"x": ROWS_EXAMPLE}, png=True), images_in=True,
     )  # fmt: skip
-    return {
+    document = {
         "openapi": "3.1.0",
         "info": {
             "title": "Manifold",
@@ -110,10 +113,12 @@ def openapi_document(described: Input | None) -> Part:
             "/openapi.json": {"get": _get("openapi", "This document", "Any")},
             "/docs.json": {"get": _get("docs", "This document", "Any")},
             "/schema.json": {"get": _get("schema", "What BentoML's clients read", "Any")},
+            **(admin_paths() if admin else {}),
             "/": {"get": _page()},
         },
         "components": {"schemas": _schemas(), "responses": _errors()},
     }
+    return with_keys(document)
 
 
 def _sample() -> Part:
@@ -196,7 +201,11 @@ def _schemas() -> Part:
     error = {
         "type": "object",
         "required": ["code", "message", "field"],
-        "properties": {"code": {"enum": sorted(ERROR_CODES.values())}, "message": text, "field": maybe},
+        "properties": {
+            "code": {"enum": sorted([*ERROR_CODES.values(), RATE_LIMIT_CODE])},
+            "message": text,
+            "field": maybe,
+        },
     }
     named: Part = {
         "release": text,

@@ -121,7 +121,7 @@ def _infer(operation: str, places: list[Part]) -> Part:
     described["responses"]["200"]["content"]["application/octet-stream"] = {
         "schema": {"type": "string", "format": "binary"}
     }
-    described["responses"] |= _errors(400, 404, 409, 413, 415, 422, 429, 503, 504)
+    described["responses"] |= protocol_errors(400, 404, 409, 413, 415, 422, 429, 503, 504)
     content = {
         _JSON: {"schema": _REQUEST, "example": {"inputs": [_INPUT_EXAMPLE]}},
         "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
@@ -142,14 +142,14 @@ def _operation(operation: str, summary: str, schema: Part, *errors: int) -> Part
         "operationId": operation,
         "summary": summary,
         "tags": ["v2"],
-        "responses": {"200": answer, **_errors(*errors)},
+        "responses": {"200": answer, **protocol_errors(*errors)},
     }
 
 
 def _probe(operation: str, summary: str, *errors: int) -> Part:
-    responses = {"200": {"description": summary}, **_errors(*errors)}
+    responses = {"200": {"description": summary}, **protocol_errors(*errors)}
     return {"operationId": operation, "summary": summary, "tags": ["v2"], "responses": responses}
 
 
-def _errors(*statuses: int) -> Part:
+def protocol_errors(*statuses: int) -> Part:
     return {str(status): _ERROR for status in statuses}
