@@ -119,7 +119,7 @@ class KeyFile:
             taken = {key.id for key in keys}
             key_id = next(found for found in iter(lambda: secrets.token_hex(4), None) if found not in taken)
             secret = f"{_PREFIX}_{key_id}_{secrets.token_urlsafe(32)}"
-            now = datetime.now(UTC).replace(microsecond=0)
+            now = datetime.now(UTC)
             try:
                 key = Key(
                     id=key_id,
