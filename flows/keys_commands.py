@@ -22,7 +22,9 @@ keys = typer.Typer(no_args_is_help=True, help="Make, list and revoke the keys th
 def new(
     name: Annotated[str, typer.Option(help="What to call it: who or what will use it.")],
     scope: Annotated[list[str], typer.Option(help=f"What it is for, of {_SCOPES}; may be given several times.")],
-    days: Annotated[float | None, typer.Option(help="How long it is good; for ever where not given.", min=0)] = None,
+    days: Annotated[
+        float | None, typer.Option(help="How long it is good; for ever where not given.", min=0, max=36_500)
+    ] = None,
     rate: Annotated[
         float | None, typer.Option(help="Requests a second, of each worker; by default MANIFOLD_RATE_LIMIT.", min=0)
     ] = None,
