@@ -144,4 +144,4 @@ def write_npy(path: Path, array: np.ndarray) -> None:
 
 def client_of(url: str) -> ManifoldClient:
     """A client of the service, which shows the key of `MANIFOLD_API_KEY` where there is one."""
-    return ManifoldClient(url, api_key=os.environ.get(API_KEY_VARIABLE))
+    return ManifoldClient(url, api_key=os.environ.get(API_KEY_VARIABLE) or None)
