@@ -106,8 +106,8 @@ async def index(worker: Worker, request: Request) -> Response:
 async def openapi(worker: Worker, _request: Request) -> Response:
     """The OpenAPI document of everything that is served here."""
     live = worker.champion.live() if worker.champion.is_live else None
-    described = None if live is None else live.manifest.input
-    return _json(openapi_document(described, admin=worker.settings.admin))
+    manifest = None if live is None else live.manifest
+    return _json(openapi_document(manifest, admin=worker.settings.admin))
 
 
 async def metrics(worker: Worker, _request: Request) -> Response:

@@ -248,7 +248,7 @@ def _hash_of(text: str) -> str:
 
 def test_nothing_that_is_served_names_another_host(infer: httpx.Client) -> None:
     for path in ("/", "/openapi.json", "/docs.json", "/schema.json", "/v1/models", "/v1/models/champion", "/v2"):
-        found = re.findall(r"(?:https?:)?//[\w.-]+", infer.get(path).text)
+        found = re.findall(r"(?:https?:|[\"'(])//[\w-]+\.[\w.-]+|https?://[\w-]+", infer.get(path).text)
         assert not found, (path, found)
 
 
