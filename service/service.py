@@ -13,16 +13,24 @@ from typing import Any, Protocol
 os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
 
 import bentoml
+import click
+from bentoml._internal.configuration.containers import BentoMLContainer
 from bentoml._internal.utils.analytics import usage_stats
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
 from service import operations, places
 from service.app import create_app
+from service.door import cors
 from service.door.body_limit import BodyLimit
 from service.door.counting import CountRequests
+from service.door.demand_key import DemandKey
 from service.door.one_shape import OneShape
+from service.door.protective_headers import ProtectiveHeaders
 from service.errors import NotReadyError
+from service.keys.address import OpenAddressError, refuse_open_address
+from service.keys.key_file import KeyFile, KeyFileError
 from service.metrics import Metrics
 from service.native import (
     ClassesAnswer,
@@ -47,7 +55,7 @@ except SettingsError as error:
     raise SystemExit(f"manifold: {error}") from error
 
 metrics = Metrics()
-app = create_app()
+app = create_app(admin=settings.admin)
 
 
 class _Hook(Protocol):
@@ -74,6 +82,8 @@ _generate_endpoint: _Endpoint = bentoml.api(route="/generate", input_spec=CodesB
     name="manifold",
     description="Serves the encoder and the decoder of a learned manifold.",
     workers=1,
+    # Where no --host is said: BentoML's default is every address. In a container that is the right one.
+    http={} if "BENTOML_CONTAINERIZED" in os.environ else {"host": "127.0.0.1"},
     # Ours (MANIFOLD_DEADLINE_SECONDS, at most an hour) comes first, and answers in our shape.
     traffic={"timeout": 3700},
     logging={"access": {"enabled": False}},
@@ -104,6 +114,21 @@ class Manifold:
                 process.submit(resolve_device, settings.device).result()
             except DeviceUnavailableError as error:
                 raise SystemExit(f"manifold: {error}") from error
+
+    @_before_workers
+    @staticmethod
+    def refuse_an_open_address() -> None:
+        """End the server where others could reach it and nothing would ask them for a key."""
+        # BentoML tells no service at which address it will listen. Its command line knows; where it was started from
+        # Python there is none, and the door answers this machine only.
+        command = click.get_current_context(silent=True)
+        try:
+            if command is None or "host" not in command.params:
+                KeyFile(settings.at).read()
+            else:
+                refuse_open_address(command.params["host"] or BentoMLContainer.http.host.get(), settings)
+        except (OpenAddressError, KeyFileError) as error:
+            raise SystemExit(f"manifold: {error}") from error
 
     @_on_startup
     async def start(self) -> None:
@@ -164,5 +189,9 @@ class Manifold:
 # What the decorator makes of the class is BentoML's service. The first middleware is the outermost.
 bento: Any = Manifold
 bento.add_asgi_middleware(CountRequests, metrics=metrics)
+bento.add_asgi_middleware(ProtectiveHeaders)
 bento.add_asgi_middleware(OneShape)
+if settings.cors_origins:
+    bento.add_asgi_middleware(CORSMiddleware, allow_origins=settings.cors_origins, **cors.OPTIONS)
+bento.add_asgi_middleware(DemandKey, settings=settings)
 bento.add_asgi_middleware(BodyLimit, max_body_bytes=settings.max_body_bytes)

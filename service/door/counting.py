@@ -13,9 +13,10 @@ from service.metrics import Metrics
 ROUTES: Final = (
     "/", "/embed", "/classify", "/generate",
     "/score", "/reconstruct", "/v1/score", "/v1/neighbors", "/v1/interpolate",
-    "/v1/embed", "/v1/classify", "/v1/generate", "/v1/sample", "/v1/reconstruct", "/v1/models",
+    "/v1/embed", "/v1/embeddings", "/v1/classify", "/v1/generate", "/v1/sample", "/v1/reconstruct", "/v1/models",
     "/v2", "/v2/health/live", "/v2/health/ready", "/v2/repository/index",
     *(f"/v2/models/{model}{what}" for model in ("encoder", "decoder") for what in ("", "/ready", "/infer")),
+    "/v1/admin/promote", "/v1/admin/rollback",
     "/openapi.json", "/docs.json", "/schema.json", "/livez", "/readyz", "/healthz", "/metrics",
 )  # fmt: skip
 
