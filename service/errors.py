@@ -19,6 +19,7 @@ in the table below too.
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 import orjson
@@ -70,7 +71,11 @@ class InvalidValueError(RequestError):
 
 
 class QueueFullError(RequestError):
-    """Too many rows wait already."""
+    """Too many rows wait already; `retry_after` is in how many seconds those will have run."""
+
+    def __init__(self, message: str, *, field: str | None = None, retry_after: float = 1.0) -> None:
+        super().__init__(message, field=field)
+        self.retry_after = retry_after
 
 
 class NotReadyError(RequestError):
@@ -116,7 +121,7 @@ CODES: Final = {
     504: "deadline",
 }
 
-# What a full queue or a service that is not ready says; both may be over in a moment.
+# What a full queue or a service that is not ready says where it knows no better; both may be over in a moment.
 RETRY_AFTER: Final = {429: "1", 503: "1"}
 
 
@@ -124,7 +129,11 @@ def error_response(error: Answerable) -> Response:
     """The answer to a request that ended in `error`."""
     status = next(status for kind, status in _STATUS if isinstance(error, kind))
     field = error.field if isinstance(error, RequestError) else None
-    return shaped_response(status, str(error), field)
+    response = shaped_response(status, str(error), field)
+    if isinstance(error, QueueFullError):
+        # Whole seconds, as HTTP has them.
+        response.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
+    return response
 
 
 def shaped_response(status: int, message: str, field: str | None = None) -> Response:

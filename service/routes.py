@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from service import open_inference, operations, page, places
+from service.checks import TIMEOUT_HEADER, check_timeout
 from service.embeddings import embeddings, listed_models
 from service.errors import ANSWERABLE, DeadlineError, MalformedError, UnknownModelError, error_response
 from service.formats import json
@@ -27,9 +28,10 @@ _ALIASES = ("champion", "previous", "candidate")
 
 
 async def answered(operation: Operation, worker: Worker, request: Request) -> Response:
-    """The operation's answer, or its error in the one shape; never later than the deadline."""
+    """The operation's answer, or its error in the one shape; never later than the deadline, or the client's own."""
     seconds = worker.settings.deadline_seconds
     try:
+        seconds = check_timeout(request.headers.get(TIMEOUT_HEADER), seconds)
         async with asyncio.timeout(seconds):
             return await operation(worker, request)
     except ANSWERABLE as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -42,6 +43,12 @@ class Settings(BaseSettings):
     poll_seconds: float = Field(
         default=0.25, gt=0, le=60, description="how often the service looks for a newly promoted champion"
     )
+
+    log_format: Literal["text", "json"] = Field(default="text", description="json writes one object a line")
+    access_log_sample: float = Field(
+        default=0.0, ge=0, le=1, description="share of the answers that get a line in the log; those of 500 always do"
+    )
+    tracing: bool = Field(default=False, description="OpenTelemetry spans; where to is said by OTEL_* variables")
 
     @field_validator("home")
     @classmethod
