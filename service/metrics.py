@@ -8,8 +8,10 @@ code's own, and releases and spaces are those that somebody has promoted.
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final, Generic, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -127,11 +129,33 @@ class Metrics:
         """All metrics as Prometheus reads them, summed over the workers of one server."""
         if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
             return generate_latest(self._registry)
+        _forget_the_dead(Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]))
         together = CollectorRegistry()
         # prometheus-client has no types for this one.
         collector: Callable[[CollectorRegistry], object] = MultiProcessCollector
         collector(together)
         return generate_latest(together)
+
+
+def _forget_the_dead(folder: Path) -> None:
+    """Take away what workers said of the moment that have ended since: one that was killed could not do so itself."""
+    for path in folder.glob("gauge_live*_*.db"):
+        worker = path.stem.rpartition("_")[2]
+        if worker.isdigit() and _has_ended(int(worker)):
+            path.unlink(missing_ok=True)
+
+
+def _has_ended(process: int) -> bool:
+    if sys.platform == "win32":
+        # There, asking by a signal would end it.
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
 
 
 def _name(work: object) -> str:
