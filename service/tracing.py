@@ -16,7 +16,7 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.environment_variables import OTEL_SERVICE_NAME
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.trace import Span, SpanKind
 
 from service.otlp import OtlpExporter
@@ -25,7 +25,14 @@ _SERVICE: Final = "manifold"
 
 
 class Tracing:
-    """Begins spans. Its provider, and the thread that sends, begin with the first."""
+    """Begins spans. Its provider, and the thread that sends, begin with the first.
+
+    Args:
+        exporter: where spans go to; by default as the environment says.
+    """
+
+    def __init__(self, exporter: SpanExporter | None = None) -> None:
+        self._exporter = exporter
 
     def begin(self, method: str, route: str, headers: list[tuple[bytes, bytes]]) -> Span:
         """The span of a request, below the client's own where its headers name one (`traceparent`)."""
@@ -54,7 +61,7 @@ class Tracing:
     def _provider(self) -> TracerProvider:
         resource = Resource.create({"service.name": os.environ.get(OTEL_SERVICE_NAME, _SERVICE)})
         provider = TracerProvider(resource=resource)
-        provider.add_span_processor(BatchSpanProcessor(OtlpExporter.from_environment()))
+        provider.add_span_processor(BatchSpanProcessor(self._exporter or OtlpExporter.from_environment()))
         return provider
 
     @cached_property
