@@ -12,34 +12,19 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, Generic, TypeVar
+from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from service.tallies import CounterTally, HistogramTally, Labelled, Writing
+
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _ROWS: Final = (1, 2, 4, 8, 16, 32, 64, 128)
 
-Child = TypeVar("Child", Counter, Histogram)
-
 # A stage's name, and when it began and ended, by `time.perf_counter`; called in the request's own context.
 StageListener = Callable[[str, float, float], None]
-
-
-class Labelled(Generic[Child]):
-    """A metric's children by their labels, found again at once: prometheus-client's own way takes a microsecond."""
-
-    def __init__(self, metric: Child) -> None:
-        self._metric: Child = metric
-        self._children: dict[tuple[str, ...], Child] = {}
-
-    def labels(self, *values: str) -> Child:
-        """The child of these labels, in the metric's order."""
-        child = self._children.get(values)
-        if child is None:
-            child = self._children[values] = self._metric.labels(*values)
-        return child
 
 
 class Metrics:
@@ -55,28 +40,28 @@ class Metrics:
         registry = CollectorRegistry()
         self._registry = registry
         self.stage_listener: StageListener | None = None
-        self.requests = Labelled(
-            Counter("manifold_requests", "Answered requests.", ["route", "status"], registry=registry)
+        self._writing = Writing()
+
+        def counter(name: str, what: str, labels: list[str]) -> Labelled[CounterTally]:
+            return Labelled(Counter(name, what, labels, registry=registry), CounterTally, self._writing)
+
+        def histogram(name: str, what: str, labels: list[str], bounds: tuple[float, ...]) -> Labelled[HistogramTally]:
+            metric = Histogram(name, what, labels, buckets=bounds, registry=registry)
+            return Labelled(metric, HistogramTally, self._writing, bounds)
+
+        self.requests = counter("manifold_requests", "Answered requests.", ["route", "status"])
+        self.seconds = histogram("manifold_request_seconds", "Request to answer.", ["route"], _SECONDS)
+        self._stage_seconds = histogram(
+            "manifold_stage_seconds",
+            "Where the time goes: read and write of a request, queue of a request by work, run of a batch by work.",
+            ["stage", "work"],
+            _SECONDS,
         )
-        self.seconds = Labelled(
-            Histogram("manifold_request_seconds", "Request to answer.", ["route"], buckets=_SECONDS, registry=registry)
-        )
-        self._stage_seconds = Labelled(
-            Histogram(
-                "manifold_stage_seconds",
-                "Where the time goes: read and write of a request, queue of a request by work, run of a batch by work.",
-                ["stage", "work"],
-                buckets=_SECONDS,
-                registry=registry,
-            )
-        )
-        self._batch_rows = Labelled(
-            Histogram("manifold_batch_rows", "Rows of a batch.", ["work"], buckets=_ROWS, registry=registry)
-        )
+        self._batch_rows = histogram("manifold_batch_rows", "Rows of a batch.", ["work"], _ROWS)
+        self.rows = counter("manifold_rows", "Rows answered.", ["operation"])
         self._queued = Gauge(
             "manifold_queue_rows", "Rows that wait now.", multiprocess_mode="livesum", registry=registry
         )
-        self.rows = Labelled(Counter("manifold_rows", "Rows answered.", ["operation"], registry=registry))
         self.load_failures = Counter(
             "manifold_release_load_failures", "Times the champion could not be loaded.", registry=registry
         )
@@ -124,6 +109,10 @@ class Metrics:
         if self.stage_listener is not None:
             self.stage_listener("queue", arrived, started)
             self.stage_listener("run", started, finished)
+
+    def write(self) -> None:
+        """Write what was added up in memory; to be called in the event loop, before `exposition` and at the end."""
+        self._writing.write()
 
     def exposition(self) -> bytes:
         """All metrics as Prometheus reads them, summed over the workers of one server."""

@@ -109,6 +109,7 @@ async def openapi(worker: Worker, _request: Request) -> Response:
 
 async def metrics(worker: Worker, _request: Request) -> Response:
     """All metrics, as Prometheus reads them."""
+    worker.metrics.write()
     content = await asyncio.to_thread(worker.metrics.exposition)
     return Response(content, headers={"Content-Type": worker.metrics.media_type})
 

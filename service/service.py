@@ -128,6 +128,7 @@ class Manifold:
         if self._following is not None:
             self._following.cancel()
         self.worker.batcher.close()
+        metrics.write()
         if tracing is not None:
             await asyncio.to_thread(tracing.close)
 
