@@ -82,7 +82,11 @@ class InvalidValueError(RequestError):
 
 
 class QueueFullError(RequestError):
-    """Too many rows wait already."""
+    """Too many rows wait already; `retry_after` is in how many seconds those will have run."""
+
+    def __init__(self, message: str, *, field: str | None = None, retry_after: float = 1.0) -> None:
+        super().__init__(message, field=field)
+        self.retry_after = retry_after
 
 
 class RateLimitError(RequestError):
@@ -144,7 +148,7 @@ CODES: Final = {
 # Where one status has two.
 RATE_LIMIT_CODE: Final = "rate_limit"
 
-# What a full queue or a service that is not ready says; both may be over in a moment.
+# What a full queue or a service that is not ready says where it knows no better; both may be over in a moment.
 RETRY_AFTER: Final = {429: "1", 503: "1"}
 
 
@@ -159,6 +163,9 @@ def error_response(error: Answerable) -> Response:
         response = Response(_body(RATE_LIMIT_CODE, str(error), field), status, media_type="application/json")
         # Whole seconds: less would be an invitation to come too early.
         response.headers["Retry-After"] = str(math.ceil(error.retry_seconds))
+    if isinstance(error, QueueFullError):
+        # Whole seconds, as HTTP has them.
+        response.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
     return response
 
 

@@ -23,14 +23,17 @@ from starlette.responses import Response
 from service import operations, places
 from service.app import create_app
 from service.door import cors
+from service.door.access_log import AccessLog
 from service.door.body_limit import BodyLimit
 from service.door.counting import CountRequests
 from service.door.demand_key import DemandKey
 from service.door.one_shape import OneShape
 from service.door.protective_headers import ProtectiveHeaders
+from service.door.tracing import TraceRequests
 from service.errors import NotReadyError
 from service.keys.address import OpenAddressError, refuse_open_address
 from service.keys.key_file import KeyFile, KeyFileError
+from service.logs import set_up_logs
 from service.metrics import Metrics
 from service.native import (
     ClassesAnswer,
@@ -45,6 +48,7 @@ from service.operations import Worker
 from service.routes import Operation, answered
 from service.runtime import DeviceUnavailableError, resolve_device
 from service.settings import SettingsError, read_settings
+from service.tracing import Tracing
 
 # Its command line has read the variable, and kept what it read, before it came to import us.
 usage_stats.do_not_track.cache_clear()
@@ -54,7 +58,11 @@ try:
 except SettingsError as error:
     raise SystemExit(f"manifold: {error}") from error
 
+set_up_logs(settings.log_format)
 metrics = Metrics()
+tracing = Tracing() if settings.tracing else None
+if tracing is not None:
+    metrics.stage_listener = tracing.stage
 app = create_app(admin=settings.admin)
 
 
@@ -85,12 +93,15 @@ _generate_endpoint: _Endpoint = bentoml.api(route="/generate", input_spec=CodesB
     # Where no --host is said: BentoML's default is every address. In a container that is the right one.
     http={} if "BENTOML_CONTAINERIZED" in os.environ else {"host": "127.0.0.1"},
     # Ours (MANIFOLD_DEADLINE_SECONDS, at most an hour) comes first, and answers in our shape.
-    traffic={"timeout": 3700},
+    # Not much later: BentoML keeps a timer of each request until then, also of answered ones.
+    traffic={"timeout": settings.deadline_seconds + 10},
     logging={"access": {"enabled": False}},
     # Its labels are paths as clients write them; see service.metrics, which keeps /metrics.
     metrics={"enabled": False},
+    # Its spans cost more than the work, and know no stages; see service.tracing.
+    tracing={"excluded_urls": ".*"},
     envs=[
-        {"name": "OTEL_SDK_DISABLED", "value": "true"},
+        {"name": "OTEL_SDK_DISABLED", "value": "false" if settings.tracing else "true"},
         {"name": "BENTOML_DO_NOT_TRACK", "value": "True"},
     ],
 )
@@ -142,6 +153,9 @@ class Manifold:
         if self._following is not None:
             self._following.cancel()
         self.worker.batcher.close()
+        metrics.write()
+        if tracing is not None:
+            await asyncio.to_thread(tracing.close)
 
     async def __is_ready__(self) -> bool:
         try:
@@ -188,8 +202,10 @@ class Manifold:
 
 # What the decorator makes of the class is BentoML's service. The first middleware is the outermost.
 bento: Any = Manifold
-bento.add_asgi_middleware(CountRequests, metrics=metrics)
+bento.add_asgi_middleware(CountRequests, metrics=metrics, access_log=AccessLog(settings.access_log_sample))
 bento.add_asgi_middleware(ProtectiveHeaders)
+if tracing is not None:
+    bento.add_asgi_middleware(TraceRequests, tracing=tracing)
 bento.add_asgi_middleware(OneShape)
 if settings.cors_origins:
     bento.add_asgi_middleware(CORSMiddleware, allow_origins=settings.cors_origins, **cors.OPTIONS)

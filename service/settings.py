@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -47,6 +47,11 @@ class Settings(BaseSettings):
         default=0.25, gt=0, le=60, description="how often the service looks for a newly promoted champion"
     )
 
+    log_format: Literal["text", "json"] = Field(default="text", description="json writes one object a line")
+    access_log_sample: float = Field(
+        default=0.0, ge=0, le=1, description="share of the answers that get a line in the log; those of 500 always do"
+    )
+    tracing: bool = Field(default=False, description="OpenTelemetry spans; where to is said by OTEL_* variables")
     open_to_all: bool = Field(
         default=False, description="without any key, answer whoever reaches the service, on any address"
     )

@@ -45,8 +45,8 @@ class OneShape:
             headers = MutableHeaders(scope=start)
             headers["Content-Type"] = "application/json"
             headers["Content-Length"] = str(len(content))
-            if start["status"] in RETRY_AFTER and "Retry-After" not in headers:
-                headers["Retry-After"] = RETRY_AFTER[start["status"]]
+            if start["status"] in RETRY_AFTER:
+                headers.setdefault("Retry-After", RETRY_AFTER[start["status"]])
             await send(start)
             await send({"type": "http.response.body", "body": content})
 
