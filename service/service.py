@@ -23,6 +23,7 @@ from service.door.body_limit import BodyLimit
 from service.door.counting import CountRequests
 from service.door.one_shape import OneShape
 from service.errors import NotReadyError
+from service.front import Layer, put_in_front
 from service.metrics import Metrics
 from service.native import (
     ClassesAnswer,
@@ -74,8 +75,9 @@ _generate_endpoint: _Endpoint = bentoml.api(route="/generate", input_spec=CodesB
     name="manifold",
     description="Serves the encoder and the decoder of a learned manifold.",
     workers=1,
-    # Ours (MANIFOLD_DEADLINE_SECONDS, at most an hour) comes first, and answers in our shape.
-    traffic={"timeout": 3700},
+    # Ours comes first, and answers in our shape. BentoML keeps a timer of this length for each request that it has
+    # answered.
+    traffic={"timeout": settings.deadline_seconds + 10},
     logging={"access": {"enabled": False}},
     # Its labels are paths as clients write them; see service.metrics, which keeps /metrics.
     metrics={"enabled": False},
@@ -161,8 +163,12 @@ class Manifold:
         return response
 
 
-# What the decorator makes of the class is BentoML's service. The first middleware is the outermost.
-bento: Any = Manifold
-bento.add_asgi_middleware(CountRequests, metrics=metrics)
-bento.add_asgi_middleware(OneShape)
-bento.add_asgi_middleware(BodyLimit, max_body_bytes=settings.max_body_bytes)
+put_in_front(
+    Manifold,
+    app,
+    (
+        Layer(CountRequests, {"metrics": metrics}),
+        Layer(OneShape, {}),
+        Layer(BodyLimit, {"max_body_bytes": settings.max_body_bytes}),
+    ),
+)
