@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any, Protocol
 
@@ -31,6 +31,7 @@ from service.door.one_shape import OneShape
 from service.door.protective_headers import ProtectiveHeaders
 from service.door.tracing import TraceRequests
 from service.errors import NotReadyError
+from service.front import Layer, put_in_front
 from service.keys.address import OpenAddressError, refuse_open_address
 from service.keys.key_file import KeyFile, KeyFileError
 from service.logs import set_up_logs
@@ -200,14 +201,17 @@ class Manifold:
         return response
 
 
-# What the decorator makes of the class is BentoML's service. The first middleware is the outermost.
-bento: Any = Manifold
-bento.add_asgi_middleware(CountRequests, metrics=metrics, access_log=AccessLog(settings.access_log_sample))
-bento.add_asgi_middleware(ProtectiveHeaders)
-if tracing is not None:
-    bento.add_asgi_middleware(TraceRequests, tracing=tracing)
-bento.add_asgi_middleware(OneShape)
-if settings.cors_origins:
-    bento.add_asgi_middleware(CORSMiddleware, allow_origins=settings.cors_origins, **cors.OPTIONS)
-bento.add_asgi_middleware(DemandKey, settings=settings)
-bento.add_asgi_middleware(BodyLimit, max_body_bytes=settings.max_body_bytes)
+def _layers() -> Iterator[Layer]:
+    """What every request passes, the outermost first."""
+    yield Layer(CountRequests, {"metrics": metrics, "access_log": AccessLog(settings.access_log_sample)})
+    yield Layer(ProtectiveHeaders)
+    if tracing is not None:
+        yield Layer(TraceRequests, {"tracing": tracing})
+    yield Layer(OneShape)
+    if settings.cors_origins:
+        yield Layer(CORSMiddleware, {"allow_origins": settings.cors_origins, **cors.OPTIONS})
+    yield Layer(DemandKey, {"settings": settings})
+    yield Layer(BodyLimit, {"max_body_bytes": settings.max_body_bytes})
+
+
+put_in_front(Manifold, app, tuple(_layers()))
