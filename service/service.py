@@ -20,6 +20,7 @@ from starlette.responses import Response
 from service import operations, places
 from service.app import create_app
 from service.door.body_limit import BodyLimit
+from service.door.connections import guard_connections
 from service.door.counting import CountRequests
 from service.door.one_shape import OneShape
 from service.errors import NotReadyError
@@ -48,6 +49,7 @@ except SettingsError as error:
 
 metrics = Metrics()
 app = create_app()
+guard_connections()
 
 
 class _Hook(Protocol):
@@ -165,4 +167,4 @@ class Manifold:
 bento: Any = Manifold
 bento.add_asgi_middleware(CountRequests, metrics=metrics)
 bento.add_asgi_middleware(OneShape)
-bento.add_asgi_middleware(BodyLimit, max_body_bytes=settings.max_body_bytes)
+bento.add_asgi_middleware(BodyLimit, max_body_bytes=settings.max_body_bytes, max_held_bytes=settings.max_held_bytes)
