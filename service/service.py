@@ -23,6 +23,7 @@ from service.door.body_limit import BodyLimit
 from service.door.connections import guard_connections
 from service.door.counting import CountRequests
 from service.door.one_shape import OneShape
+from service.door.without_timers import leave_no_timers
 from service.errors import NotReadyError
 from service.metrics import Metrics
 from service.native import (
@@ -50,6 +51,7 @@ except SettingsError as error:
 metrics = Metrics()
 app = create_app()
 guard_connections()
+leave_no_timers()
 
 
 class _Hook(Protocol):
@@ -76,7 +78,7 @@ _generate_endpoint: _Endpoint = bentoml.api(route="/generate", input_spec=CodesB
     name="manifold",
     description="Serves the encoder and the decoder of a learned manifold.",
     workers=1,
-    # Ours (MANIFOLD_DEADLINE_SECONDS, at most an hour) comes first, and answers in our shape.
+    # For BentoML's clients, who wait as long. Here ours (MANIFOLD_DEADLINE_SECONDS, at most an hour) is the only one.
     traffic={"timeout": 3700},
     logging={"access": {"enabled": False}},
     # Its labels are paths as clients write them; see service.metrics, which keeps /metrics.

@@ -69,7 +69,7 @@ def _refusal(headers: Headers, limit: int) -> TooLargeError | UnsupportedTypeErr
     encoding = headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("", "identity"):
         return UnsupportedTypeError(
-            f"Content-Encoding: {encoding} came; bodies are accepted uncompressed only",
+            f"Content-Encoding: {encoding:.80} came; bodies are accepted uncompressed only",
             field="Content-Encoding",
         )
     if headers.get("content-type", "").lower().startswith(_PICKLE):

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 
 import httpx
 import numpy as np
-import psutil
 import pytest
 
 from service.door.connections import LINGER_SECONDS, MOST_HEAD_BYTES, MOST_HEADERS
@@ -18,6 +17,7 @@ from service.release.home import Home
 from tests.service.processes import Server, serving, wait_for_status
 from tests.service.sockets import ROW, Bystander, answered_throughout, connect, post, read_to_the_end, tell, tell_all
 from tests.service.tiny import every_method, promote, publish_tiny
+from tests.service.worker import connections_of, resident_bytes
 
 DEADLINE, HEAD = 1.0, 0.6
 # Beyond a deadline: a look at each connection every quarter of a second, the linger, a busy machine.
@@ -50,16 +50,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def bystander(server: Server) -> Iterator[Bystander]:
     with answered_throughout(server) as seen:
         yield seen
-
-
-def worker_of(server: Server) -> psutil.Process:
-    """The process that serves, among those of `bentoml serve`."""
-    children = psutil.Process(server.process.pid).children(recursive=True)
-    return next(child for child in children if "_bentoml_impl.worker.service" in " ".join(child.cmdline()))
-
-
-def connections_of(server: Server) -> int:
-    return sum(each.status == psutil.CONN_ESTABLISHED for each in worker_of(server).net_connections("tcp"))
 
 
 def wait_until_alone(server: Server, seconds: float) -> None:
@@ -130,7 +120,7 @@ def test_what_is_no_http_is_a_400_and_the_end_of_its_connection(server: Server, 
     ids=["header", "name", "query", "path", "headers", "many", "trailers", "extension"],
 )
 def test_a_head_beyond_its_limit_is_a_431(server: Server, bystander: Bystander, request_bytes: bytes) -> None:
-    before = worker_of(server).memory_info().rss
+    before = resident_bytes(server)
     with connect(server) as connection:
         since = time.monotonic()
         with contextlib.suppress(ConnectionError):
@@ -139,7 +129,7 @@ def test_a_head_beyond_its_limit_is_a_431(server: Server, bystander: Bystander, 
         answer = read_to_the_end(connection, since)
     assert (answer.status, answer.error["code"]) == (431, "head_too_large")
     assert answer.seconds < 1 + LINGER_SECONDS
-    assert worker_of(server).memory_info().rss - before < 4_000_000
+    assert resident_bytes(server) - before < 4_000_000
 
 
 def test_a_head_within_its_limit_is_read(server: Server) -> None:
@@ -230,7 +220,7 @@ def test_clients_that_leave_in_the_middle_leave_nothing_behind(server: Server, b
 
 def test_an_answer_that_is_not_read_is_thrown_away(server: Server, bystander: Bystander) -> None:
     ask = post("/v1/sample", body=b'{"count": 4000}')
-    before = worker_of(server).memory_info().rss
+    before = resident_bytes(server)
     with contextlib.ExitStack() as stack:
         for _ in range(3):
             connection = stack.enter_context(connect(server))
@@ -238,7 +228,7 @@ def test_an_answer_that_is_not_read_is_thrown_away(server: Server, bystander: By
             connection.sendall(ask * 20)
         time.sleep(0.5)
         wait_until_alone(server, 4 * DEADLINE + 10)
-    assert worker_of(server).memory_info().rss - before < 60_000_000
+    assert resident_bytes(server) - before < 60_000_000
 
 
 def test_pipelined_requests_are_answered_in_order(server: Server, bystander: Bystander) -> None:
@@ -296,13 +286,13 @@ def test_five_hundred_requests_at_once_are_all_answered(server: Server, bystande
 
 def test_large_bodies_held_by_many_keep_out_no_small_one(server: Server, bystander: Bystander) -> None:
     """`bystander` is answered while the held bodies have used up what may be held."""
-    before = worker_of(server).memory_info().rss
+    before = resident_bytes(server)
     with contextlib.ExitStack() as stack:
         opened = [stack.enter_context(connect(server)) for _ in range(40)]
         for connection in opened:
             with contextlib.suppress(ConnectionError):
                 connection.sendall(post("/v1/embed", "Content-Length: 900000", body=b" " * 800_000))
-        grown = worker_of(server).memory_info().rss - before
+        grown = resident_bytes(server) - before
         answers = [read_to_the_end(connection, time.monotonic()) for connection in opened]
     assert {answer.status for answer in answers} <= {429, 504, 0}
     refused = [answer for answer in answers if answer.status == 429]
