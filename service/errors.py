@@ -32,8 +32,10 @@ class RequestError(Exception):
     """The base; `message` is one plain line for the client, `field` the part of the request it is about."""
 
     def __init__(self, message: str, *, field: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
+        # It may hold some of what came: line breaks, control characters, halves of a surrogate pair.
+        plain = message if message.isprintable() else "".join(c if c.isprintable() else "\ufffd" for c in message)
+        super().__init__(plain)
+        self.message = plain
         self.field = field
 
 
