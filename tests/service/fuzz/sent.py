@@ -162,11 +162,28 @@ IMAGES: Final = {
     )
     for kind, name in KINDS.items()
 }
+FORM: Final = "multipart/form-data; boundary=b"
+
+
+@st.composite
+def forms(draw: st.DrawFn) -> bytes:
+    """Files and options as a browser sends them, and such as none would."""
+    parts = []
+    for _ in range(draw(st.integers(0, 3))):
+        kind = draw(st.sampled_from([*KINDS, "application/x-npy", "text/plain", ""]))
+        content = draw(IMAGES.get(kind, st.one_of(NPY, st.binary(max_size=20))))
+        name = draw(st.sampled_from(["x", "z", "depth", "k", "y", ""]))
+        head = f'Content-Disposition: form-data; name="{name}"; filename="f"\r\nContent-Type: {kind}\r\n\r\n'
+        parts.append(b"--b\r\n" + head.encode() + content + b"\r\n")
+    return draw(damaged(b"".join(parts) + b"--b--\r\n"))
+
+
 # By Content-Type: what `service.formats.request` reads. One more kind of body is one more line.
 BODIES: Final[dict[str, st.SearchStrategy[bytes]]] = {
     "application/json": messages({"x": ROWS, "z": ROWS, **OPTIONS}),
     "application/x-npy": NPY,
     **IMAGES,
+    FORM: forms(),
 }
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,8 @@ from hypothesis import strategies as st
 
 from service.checks import check_finite, check_neighbours, check_rows, check_seed, check_space
 from service.errors import RequestError
-from service.formats import answer, data_uri, images, json, npy, open_inference, openai
+from service.formats import answer, data_uri, images, json, multipart, npy, open_inference, openai
+from service.formats.expected import Expected
 from service.formats.request import read_fields, read_rows
 from service.release.manifest import Input
 from tests.service.fuzz import sent
@@ -130,15 +132,22 @@ def test_inference_requests(request: tuple[bytes, str | None]) -> None:
 def test_bodies_by_their_content_type(kind: str, data: st.DataObject) -> None:
     body = data.draw(sent.BODIES[kind])
     described = data.draw(st.sampled_from(sent.DESCRIBED))
-    said_kind = data.draw(st.sampled_from([kind, kind + "; charset=utf-8", kind.upper(), kind + ";" * 100]))
     query = data.draw(st.dictionaries(st.sampled_from(["depth", "field", "k", "y"]), st.text(max_size=8), max_size=2))
-    read = told(
-        lambda: read_rows(
-            body, said_kind, query, field="x", options=("depth", "space", "k"), max_rows=MAX_ROWS,
-            images_as=described, or_field="z",
-        ),
-        len(body),
+    expected = Expected(
+        field="x", or_field="z", options=("depth", "space", "k"), images_as=described, max_rows=MAX_ROWS,
+        max_values=10_000,
     )  # fmt: skip
+
+    async def chunks() -> AsyncIterator[bytes]:
+        for start in range(0, len(body), 7):
+            yield body[start : start + 7]
+
+    def parse() -> Any:
+        if kind != sent.FORM:
+            return read_rows(body, kind, query, expected)
+        return read_rows(asyncio.run(multipart.receive(chunks(), kind, 100)), kind, query, expected)
+
+    read = told(parse, len(body))
     if read is not None:
         numbers(read.rows)
         told(lambda: check_rows(read.rows, read.field, described.shape, MAX_ROWS), len(body))
