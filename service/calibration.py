@@ -118,7 +118,12 @@ def calibrate(
         enough = min(taken.values()) * _WORTH_THREADS
         # Without spinning where that will do, and with the fewest threads.
         chosen = min((way for way in ways if taken[way] <= enough), key=lambda way: (way[1], way[0]))
-    sizes = [rows for rows in BATCH_ROWS if rows == BATCH_ROWS[0] or rows * once * 2 * len(BATCH_ROWS) <= seconds / 2]
+    sizes: list[int] = []
+    for rows in BATCH_ROWS:
+        sizes.append(rows)
+        # Where rows are slow, larger batches are not worth the time it takes to find out.
+        if timed(chosen, rows) * 2 * len(BATCH_ROWS) > seconds / 2:
+            break
     by_size = _least_seconds({rows: _bound(timed, chosen, rows) for rows in sizes}, seconds / 2)
     trials += [Trial(*chosen, rows, round(rows / least, 1)) for rows, least in by_size.items()]
     cost = {rows: (least + _HAND_OVER_SECONDS) / rows for rows, least in by_size.items()}

@@ -13,7 +13,7 @@ from pathlib import Path
 
 _MIB = 2**20
 # So much more than after the last time is worth the few milliseconds for which all allocation waits.
-_WORTH_BYTES = 32 * _MIB
+_WORTH_BYTES = 16 * _MIB
 # It counts as quiet where no more than this was taken or freed since the last look.
 _QUIET_BYTES = _MIB
 
@@ -36,7 +36,7 @@ def resident_bytes() -> int:
 
 
 class IdleMemory:
-    """Gives memory back once the process has grown by 32 MiB and then been quiet between two looks."""
+    """Gives memory back once the process has grown by 16 MiB and then been quiet between two looks."""
 
     def __init__(self) -> None:
         self._after = resident_bytes()

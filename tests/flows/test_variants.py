@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,9 +11,10 @@ import onnx
 import pytest
 
 from flows.steps.datasets import Dataset, PrepareSettings, prepare_dataset
-from flows.steps.publishing import export_step, publish_step
-from flows.steps.release_contents import Lineage
+from flows.steps.publishing import error_scale, export_step
+from flows.steps.release_contents import Lineage, complete_release
 from flows.steps.training import fine_tune_step, pretrain_step, scale_dataset
+from flows.steps.variants import store_variants
 from models.recipe import RecipeError, parse_recipe
 from service.release.home import Home
 from service.release.integrity import verify_release
@@ -52,8 +54,14 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> Released:
             layers.append(pretrain_step(dataset, recipe, index, layers[-1] if layers else rows, home.root)[0])
         stack, was_there = fine_tune_step(dataset, recipe, rows, layers, home.root)
     exported = export_step(dataset, recipe, stack, home.root)
-    publish_step(dataset, recipe, exported, home, lambda _: Lineage("first", "2026-01-01", None, None))
-    folder = ReleaseStore(home).folder("first")
+    store = ReleaseStore(home)
+    with store.draft() as draft:
+        shutil.copytree(exported, draft, dirs_exist_ok=True)
+        scale = error_scale(dataset, recipe)
+        manifest = complete_release(draft, dataset, recipe, scale, Lineage("first", "2026-01-01", None, None))
+        variants = store_variants(draft, manifest, dataset, recipe)
+        store.publish(draft, manifest.model_copy(update={"variants": variants}))
+    folder = store.folder("first")
     return Released(folder, verify_release(folder), dataset, was_there)
 
 
