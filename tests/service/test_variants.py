@@ -17,6 +17,7 @@ from service.champion import Champion
 from service.metrics import Metrics
 from service.release.home import Home
 from service.release.variants import VariantName
+from service.runtime import resolve_device
 from service.settings import Settings
 from tests.service.test_hostile_releases import Harm, array, forge, stated
 from tests.service.tiny import Tiny, promote, publish_tiny
@@ -111,6 +112,21 @@ def test_a_release_with_variants_is_served_in_float32_unless_told_otherwise(home
     champion.look()
     x = np.random.default_rng(0).uniform(0, 255, (3, 4, 4)).astype(np.float32)
     assert np.allclose(champion.live().runtime.encode(x), Tiny.of_seed(0).encode(x), atol=1e-4)
+
+
+def test_cuda_that_is_not_there_is_refused_for_a_variant_too(home: Home) -> None:
+    if resolve_device("auto") == "cuda":
+        pytest.skip("CUDA is really here")
+    publish_with_int8(home, "good")
+    promote(home, "good")
+    for seconds in (0.0, 0.02):
+        champion = Champion(
+            Settings(home=home.root, device="cuda", variant="int8", calibration_seconds=seconds), Metrics()
+        )
+        champion.look()
+        assert not champion.is_live
+        assert champion.failure is not None
+        assert "ONNX Runtime gets none here" in champion.failure.message
 
 
 def of_another_shape(folder: Path, _: dict[str, Any]) -> None:
