@@ -36,7 +36,7 @@ class Settings(BaseSettings):
         description="threads within one operator on the CPU; not set: chosen by calibration",
     )
     calibration_seconds: float = Field(
-        default=0.2, ge=0, le=60, description="how long to measure how ONNX Runtime runs best here; 0: not at all"
+        default=0.1, ge=0, le=60, description="how long to measure how ONNX Runtime runs best here; 0: not at all"
     )
     variant: VariantName = Field(
         default="float32",
