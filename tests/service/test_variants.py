@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -71,10 +72,11 @@ def test_a_served_variant_answers_until_a_release_comes_that_must_not_be_served(
     with start_server(home, MANIFOLD_VARIANT="int8") as server:
         wait_for(server, "/readyz", 200)
         promote(home, "lossy")
-        failure = None
-        while failure is None:
-            about = httpx.get(server.url + "/v1/models").json()
-            failure = about["failure"]
+        until = time.monotonic() + 15
+        while (about := httpx.get(server.url + "/v1/models").json())["failure"] is None:
+            assert time.monotonic() < until, about["live"]
+            time.sleep(0.05)
+        failure = about["failure"]
         answer = httpx.post(server.url + "/v1/embed", json={"x": x.tolist()}).json()
     assert about["live"] == "good"
     assert about["variant"] == "int8"
