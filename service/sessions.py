@@ -86,7 +86,7 @@ def open_session(model: Path | bytes, device: DeviceChoice, threads: int, spinni
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "1" if spinning else "0")
-    # An arena of ONNX Runtime's own gives nothing back and is no faster than the C library's: decision 0014.
+    # An arena of ONNX Runtime's own gives nothing back and is no faster than the C library's: decision 0016.
     options.enable_cpu_mem_arena = False
     providers: list[Any] = [_CPU]
     # Without a driver, merely asking for CUDA prints errors.

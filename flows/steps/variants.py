@@ -1,7 +1,7 @@
 """Variants of a release's networks in fewer bits, and how many neighbours each keeps.
 
 int8 is static: the ranges of what each layer takes in are those of training rows. Ranges found anew for each run would
-be those of a batch, so that a row's code would depend on whose rows it was run with. See docs/decisions/0014.
+be those of a batch, so that a row's code would depend on whose rows it was run with. See docs/decisions/0016.
 """
 
 from __future__ import annotations
