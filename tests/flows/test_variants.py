@@ -11,6 +11,7 @@ import onnx
 import pytest
 
 from flows.steps.datasets import Dataset, PrepareSettings, prepare_dataset
+from flows.steps.phases import PHASES_FILE, read_phases
 from flows.steps.publishing import error_scale, export_step
 from flows.steps.release_contents import Lineage, complete_release
 from flows.steps.training import fine_tune_step, pretrain_step, scale_dataset
@@ -30,6 +31,7 @@ RECIPE = {
     "pretraining": {"epochs": 3},
     "fine_tuning": {"epochs": 3},
 }
+LINEAGE = Lineage("first", "2026-01-01", None, None)
 EXPORT = {"variants": ["int8", "float16"], "least_neighbour_agreement": 0.6}
 
 
@@ -56,9 +58,9 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> Released:
     exported = export_step(dataset, recipe, stack, home.root)
     store = ReleaseStore(home)
     with store.draft() as draft:
-        shutil.copytree(exported, draft, dirs_exist_ok=True)
+        shutil.copytree(exported, draft, dirs_exist_ok=True, ignore=shutil.ignore_patterns(PHASES_FILE))
         scale = error_scale(dataset, recipe)
-        manifest = complete_release(draft, dataset, recipe, scale, Lineage("first", "2026-01-01", None, None))
+        manifest = complete_release(draft, dataset, recipe, scale, LINEAGE, read_phases(exported))
         variants = store_variants(draft, manifest, dataset, recipe)
         store.publish(draft, manifest.model_copy(update={"variants": variants}))
     folder = store.folder("first")
