@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from service.errors import InvalidValueError, WrongSpaceError
 from service.formats.json import kind_of, too_many_rows
+from service.formats.numbers import surely_finite
 from service.release.manifest import Manifest
 from service.sampling import Plan, default_plan, methods_of
 from service.sessions import Floats
 from service.settings import Settings
 
+TIMEOUT_HEADER: Final = "X-Manifold-Timeout"
+
+_SECONDS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
 _LARGEST_SEED = 2**63 - 1
 _DEFAULT_SAMPLES = 64
 _HOTTEST = 10.0
@@ -48,8 +53,13 @@ def check_finite(array: npt.NDArray[Any], field: str) -> Floats:
     Raises:
         InvalidValueError: a value is not finite in float32; the message says where.
     """
-    with np.errstate(over="ignore"):
+    if array.dtype == np.float32:
         rows = np.ascontiguousarray(array, dtype=np.float32)
+    else:
+        with np.errstate(over="ignore"):
+            rows = np.ascontiguousarray(array, dtype=np.float32)
+    if surely_finite(rows):
+        return rows
     finite = np.isfinite(rows)
     if not finite.all():
         index = tuple(int(place) for place in np.argwhere(~finite)[0])
@@ -64,7 +74,7 @@ def check_answers(answers: Floats, field: str) -> Floats:
     Raises:
         InvalidValueError: one is not finite: the values of `field` were too large for the network.
     """
-    if not np.isfinite(answers).all():
+    if not surely_finite(answers) and not np.isfinite(answers).all():
         row = int(np.argwhere(~np.isfinite(answers))[0][0])
         raise InvalidValueError(f"{field}[{row}]: values too large, the answer is not finite", field=field)
     return answers
@@ -173,6 +183,21 @@ def check_path(ends: Floats, field: str, value: Any, max_rows: int) -> int:
         raise InvalidValueError(f"{field}: {len(ends)} came, the 2 ends of a path expected", field=field)
     most = max(2, max_rows)
     return min(_DEFAULT_STEPS, most) if value is None else check_whole(value, "steps", 2, most)
+
+
+def check_timeout(value: str | None, most: float) -> float:
+    """The seconds that a request may take: what the client asks for by `X-Manifold-Timeout`, at most `most`.
+
+    Raises:
+        InvalidValueError: it is no positive number of seconds.
+    """
+    if value is None:
+        return most
+    if not _SECONDS.fullmatch(value) or float(value) == 0:
+        raise InvalidValueError(
+            f"{TIMEOUT_HEADER}: {value:.40} came, seconds such as 0.5 expected", field=TIMEOUT_HEADER
+        )
+    return min(float(value), most)
 
 
 def check_whole(value: Any, field: str, least: int, most: int) -> int:
