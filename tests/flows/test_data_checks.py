@@ -27,7 +27,7 @@ COLUMNS = tuple("abcdefghijklmnop")
 NAMES = ("cat", "dog", "koala")
 _UNSCALED = Tiny.of_seed(0, SHAPE)
 # As good as linear: what is far out is far out in the code too.
-NETWORK = replace(_UNSCALED, inner=_UNSCALED.inner / 500)
+NETWORK = replace(_UNSCALED, inner=(_UNSCALED.inner / 500).astype(np.float32))
 
 
 def values(count: int, seed: int = 0) -> Any:
