@@ -34,6 +34,7 @@ from service.door.tracing import TraceRequests
 from service.door.without_timers import leave_no_timers
 from service.errors import NotReadyError
 from service.front import Layer, put_in_front
+from service.garbage import keep_out_of_collections
 from service.keys.address import OpenAddressError, refuse_open_address
 from service.keys.key_file import KeyFile, KeyFileError
 from service.logs import set_up_logs
@@ -156,6 +157,7 @@ class Manifold:
     async def start(self) -> None:
         """Begin to follow the champion; the service answers 503 until the first one is live."""
         app.state.worker = self.worker
+        keep_out_of_collections()
         self._following = asyncio.create_task(self.worker.champion.follow(), name="follow the champion")
 
     @_on_shutdown
