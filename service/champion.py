@@ -11,6 +11,7 @@ import asyncio
 import logging
 import time
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from service.release.errors import ReleaseError
 from service.release.integrity import verify_release
 from service.release.manifest import Manifest
 from service.release.store import ReleaseStore
-from service.runtime import ModelError, ModelLoadError, Runtime
+from service.runtime import DeviceUnavailableError, GoldenMismatchError, ModelError, ModelLoadError, Runtime
 from service.sampling import Plan, draw, methods_of, run
 from service.settings import Settings
 
@@ -48,6 +49,7 @@ class Failure:
 
     release: str | None
     message: str
+    kind: Literal["golden", "device", "load"] = "load"
 
 
 class Champion:
@@ -59,6 +61,7 @@ class Champion:
 
     Attributes:
         failure: why the named champion is not live, or None.
+        tries: how often in a row it could not be taken.
     """
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
@@ -71,6 +74,7 @@ class Champion:
         self._looked = False
         self._retry_at: float | None = None
         self.failure: Failure | None = None
+        self.tries = 0
 
     @property
     def is_live(self) -> bool:
@@ -111,7 +115,7 @@ class Champion:
             named = self._channels.read().champion
             self._take(named)
         except (ReleaseError, ModelError, OSError) as error:
-            self._fail(named, str(error))
+            self._fail(Failure(named, str(error), _kind_of(error)))
         self._looked = True
 
     def _mark(self) -> tuple[int, ...] | None:
@@ -149,13 +153,21 @@ class Champion:
         _try_sampling(runtime)
         return Live(version, manifest, runtime)
 
-    def _fail(self, named: str | None, message: str) -> None:
-        failure = Failure(named, message)
+    def _fail(self, failure: Failure) -> None:
         if failure != self.failure:
-            logger.error("%s; %s", message, "the old release goes on" if self._live else "no release is live")
+            logger.error("%s; %s", failure.message, "the old release goes on" if self._live else "no release is live")
+        known = self.failure is not None and self.failure.release == failure.release
+        self.tries = self.tries + 1 if known else 1
         self.failure = failure
         self._retry_at = time.monotonic() + _RETRY_SECONDS
         self._metrics.load_failures.inc()
+
+
+def _kind_of(error: Exception) -> Literal["golden", "device", "load"]:
+    if isinstance(error, GoldenMismatchError):
+        return "golden"
+    # This machine's own trouble, and no fault of the release.
+    return "device" if isinstance(error, DeviceUnavailableError) else "load"
 
 
 def _try_sampling(runtime: Runtime) -> None:

@@ -21,6 +21,7 @@ from service import operations, places
 from service.app import create_app
 from service.door.body_limit import BodyLimit
 from service.door.counting import CountRequests
+from service.door.observing import ObserveAnswers
 from service.door.one_shape import OneShape
 from service.errors import NotReadyError
 from service.metrics import Metrics
@@ -37,6 +38,7 @@ from service.operations import Worker
 from service.routes import Operation, answered
 from service.runtime import DeviceUnavailableError, resolve_device
 from service.settings import SettingsError, read_settings
+from service.watch import Outcomes, Watch
 
 # Its command line has read the variable, and kept what it read, before it came to import us.
 usage_stats.do_not_track.cache_clear()
@@ -47,6 +49,7 @@ except SettingsError as error:
     raise SystemExit(f"manifold: {error}") from error
 
 metrics = Metrics()
+outcomes = Outcomes()
 app = create_app()
 
 
@@ -91,6 +94,8 @@ class Manifold:
     def __init__(self) -> None:
         self.worker = Worker.create(settings, metrics)
         self._following: asyncio.Task[None] | None = None
+        self._watch = Watch(settings, self.worker.champion, outcomes)
+        self._watching: asyncio.Task[None] | None = None
 
     @_before_workers
     @staticmethod
@@ -110,12 +115,16 @@ class Manifold:
         """Begin to follow the champion; the service answers 503 until the first one is live."""
         app.state.worker = self.worker
         self._following = asyncio.create_task(self.worker.champion.follow(), name="follow the champion")
+        self._watching = asyncio.create_task(self._watch.follow(), name="watch the champion")
 
     @_on_shutdown
     async def stop(self) -> None:
         """Stop following, and end the batcher's thread."""
         if self._following is not None:
             self._following.cancel()
+        if self._watching is not None:
+            self._watching.cancel()
+        self._watch.close()
         self.worker.batcher.close()
 
     async def __is_ready__(self) -> bool:
@@ -164,5 +173,6 @@ class Manifold:
 # What the decorator makes of the class is BentoML's service. The first middleware is the outermost.
 bento: Any = Manifold
 bento.add_asgi_middleware(CountRequests, metrics=metrics)
+bento.add_asgi_middleware(ObserveAnswers, outcomes=outcomes)
 bento.add_asgi_middleware(OneShape)
 bento.add_asgi_middleware(BodyLimit, max_body_bytes=settings.max_body_bytes)

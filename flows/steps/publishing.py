@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from flows.steps.card import store_card
 from flows.steps.datasets import Dataset
 from flows.steps.evaluation import Subject, measured
 from flows.steps.gate import judge
@@ -95,6 +96,7 @@ def publish_step(dataset: Dataset, recipe: Recipe, exported: Path, home: Home, l
         verdict = judge(runtime, draft, dataset, recipe.gate, home)
         manifest = manifest.model_copy(update={"gate": verdict})
         draw_figures(draft, manifest)
+        store_card(draft, manifest)
         return store.publish(draft, manifest)
 
 

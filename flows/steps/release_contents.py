@@ -24,6 +24,7 @@ from flows.steps.onnx_export import OPSET
 from flows.steps.report.release_pictures import release_pictures
 from flows.steps.report.stored import store_pictures
 from flows.steps.sampling_contents import describe_sampling
+from flows.steps.source_code import source_code
 from flows.steps.training_state import training_device
 from models.objectives import penalty_forms
 from models.precision import phase_precisions
@@ -129,6 +130,7 @@ def complete_release(
         contraction_forms=penalty_forms(recipe, build_stack(recipe, record.shape)),
         opset=OPSET,
         versions={name: version for name in _LIBRARIES if (version := _version(name))},
+        source_code=source_code(),
         parent=lineage.parent,
         flow_run=lineage.flow_run,
     )
