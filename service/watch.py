@@ -155,6 +155,9 @@ class Watch:
         )
 
     def _write(self, observation: Observation) -> None:
+        # A home that is not there yet is made by who trains, not by who looks for it.
+        if not self._settings.home.is_dir():
+            return
         try:
             self._records.write(observation)
         except OSError as error:
