@@ -1,4 +1,4 @@
-"""`manifold`: train, schedule, serve, ask, and look after releases."""
+"""`manifold`: train, schedule, serve, ask, and look after releases and keys."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from flows.ask_commands import classify, embed, generate
 from flows.doctor import doctor
 from flows.figure_lines import untrained_line
 from flows.gate_lines import tell_of_release
+from flows.keys_commands import keys
 from flows.lineage_commands import card, find
 from flows.local_server import prefect_server_until_exit, set_environment
 from flows.place_commands import interpolate, neighbors, score
@@ -26,6 +27,8 @@ from flows.upkeep_commands import prune, watch
 from models.errors import ModelError as LearningError
 from models.recipe import Recipe
 from service.client import ServiceError
+from service.keys.address import OpenAddressError, refuse_open_address_early
+from service.keys.key_file import KeyFileError
 from service.release.errors import ReleaseError
 from service.release.home import Home
 from service.runtime import ModelError
@@ -41,6 +44,7 @@ releases.command("find")(find)
 releases.command("card")(card)
 releases.command("prune")(prune)
 releases.command("watch")(watch)
+app.add_typer(keys, name="keys")
 app.command()(embed)
 app.command()(classify)
 app.command()(generate)
@@ -175,6 +179,7 @@ def serve(
 
         manifold serve --port 3000
     """
+    refuse_open_address_early(host)
     environment = serving_environment(Home.from_environment())
     os.execve(sys.executable, serving_command(host, port), environment)  # noqa: S606 - our own interpreter
 
@@ -195,7 +200,7 @@ def main() -> None:
     """The entry point: a user's error is one plain line on stderr and a status of 1, never a traceback."""
     try:
         app()
-    except (FlowError, ReleaseError, LearningError, ServiceError, ModelError) as error:
+    except (FlowError, ReleaseError, LearningError, ServiceError, ModelError, KeyFileError, OpenAddressError) as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(1)
     except KeyboardInterrupt:

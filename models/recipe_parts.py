@@ -106,7 +106,8 @@ class Contraction(Part):
         default="auto",
         description="analytic only. closed: one layer, exactly; exact: one product a code unit, for small codes; "
         "probe: Hutchinson's unbiased estimate; auto: closed for one layer, exact for a whole encoder with a code "
-        "of up to 4 units, beyond that a probe, which costs one product a layer instead of one a code unit",
+        "of up to 4 units (two to three times the plain epoch), beyond that a probe, which costs one product a layer "
+        "instead of one a code unit",
     )
     corruption: Corruption = Field(
         default=Corruption(), description="stochastic only: how x~ is drawn from x for the penalty"
@@ -205,6 +206,24 @@ class Optimiser(Part):
         return self
 
 
+class Export(Part):
+    """What else is stored beside the float32 networks."""
+
+    variants: tuple[Literal["int8", "float16"], ...] = Field(
+        default=(),
+        max_length=2,
+        description="the networks in fewer bits too. int8: dense layers with whole numbers of 8 bits, three times as "
+        "fast on a CPU; float16: for CUDA",
+    )
+    least_neighbour_agreement: Number = Field(
+        default=0.95,
+        gt=0,
+        le=1,
+        description="share of the 10 nearest neighbours in the code that a variant must keep on held-out rows to "
+        "be served",
+    )
+
+
 class Training(Part):
     """Epochs over the training rows: what all phases have in common."""
 
@@ -227,7 +246,7 @@ class Training(Part):
         default="auto",
         description="of the matrix products; bfloat16 keeps weights, sums and losses in float32; auto: bfloat16 where "
         "the device multiplies it itself, the largest layer has 65,536 weights or more, and no stochastic contraction "
-        "compares two codes, else float32",
+        "compares two codes, else float32; on a GPU TF32 for smaller layers",
     )
     optimiser: Optimiser = Field(default=Optimiser(), description="how weights follow the gradient")
 

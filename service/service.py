@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any, Protocol
 
@@ -13,17 +13,31 @@ from typing import Any, Protocol
 os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
 
 import bentoml
+import click
+from bentoml._internal.configuration.containers import BentoMLContainer
 from bentoml._internal.utils.analytics import usage_stats
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
 from service import operations, places
 from service.app import create_app
+from service.door import cors
+from service.door.access_log import AccessLog
 from service.door.body_limit import BodyLimit
+from service.door.connections import guard_connections
 from service.door.counting import CountRequests
+from service.door.demand_key import DemandKey
 from service.door.observing import ObserveAnswers
 from service.door.one_shape import OneShape
+from service.door.protective_headers import ProtectiveHeaders
+from service.door.tracing import TraceRequests
+from service.door.without_timers import leave_no_timers
 from service.errors import NotReadyError
+from service.front import Layer, put_in_front
+from service.keys.address import OpenAddressError, refuse_open_address
+from service.keys.key_file import KeyFile, KeyFileError
+from service.logs import set_up_logs
 from service.metrics import Metrics
 from service.native import (
     ClassesAnswer,
@@ -38,6 +52,7 @@ from service.operations import Worker
 from service.routes import Operation, answered
 from service.runtime import DeviceUnavailableError, resolve_device
 from service.settings import SettingsError, read_settings
+from service.tracing import Tracing
 from service.watch import Outcomes, Watch
 
 # Its command line has read the variable, and kept what it read, before it came to import us.
@@ -48,9 +63,21 @@ try:
 except SettingsError as error:
     raise SystemExit(f"manifold: {error}") from error
 
+set_up_logs(settings.log_format)
 metrics = Metrics()
+tracing = Tracing() if settings.tracing else None
+if tracing is not None:
+    metrics.stage_listener = tracing.stage
 outcomes = Outcomes()
-app = create_app()
+app = create_app(admin=settings.admin)
+guard_connections()
+leave_no_timers()
+
+
+def _workers() -> int:
+    """The processes that BentoML serves with; 1 where its configuration names no number of them."""
+    stated = bento.config.get("workers", 1)
+    return stated if isinstance(stated, int) else os.cpu_count() or 1
 
 
 class _Hook(Protocol):
@@ -77,13 +104,17 @@ _generate_endpoint: _Endpoint = bentoml.api(route="/generate", input_spec=CodesB
     name="manifold",
     description="Serves the encoder and the decoder of a learned manifold.",
     workers=1,
-    # Ours (MANIFOLD_DEADLINE_SECONDS, at most an hour) comes first, and answers in our shape.
+    # Where no --host is said: BentoML's default is every address. In a container that is the right one.
+    http={} if "BENTOML_CONTAINERIZED" in os.environ else {"host": "127.0.0.1"},
+    # For BentoML's clients, who wait as long. Here ours (MANIFOLD_DEADLINE_SECONDS, at most an hour) is the only one.
     traffic={"timeout": 3700},
     logging={"access": {"enabled": False}},
     # Its labels are paths as clients write them; see service.metrics, which keeps /metrics.
     metrics={"enabled": False},
+    # Its spans cost more than the work, and know no stages; see service.tracing.
+    tracing={"excluded_urls": ".*"},
     envs=[
-        {"name": "OTEL_SDK_DISABLED", "value": "true"},
+        {"name": "OTEL_SDK_DISABLED", "value": "false" if settings.tracing else "true"},
         {"name": "BENTOML_DO_NOT_TRACK", "value": "True"},
     ],
 )
@@ -92,7 +123,7 @@ class Manifold:
     """Embeds rows and generates rows with the champion release."""
 
     def __init__(self) -> None:
-        self.worker = Worker.create(settings, metrics)
+        self.worker = Worker.create(settings, metrics, _workers())
         self._following: asyncio.Task[None] | None = None
         self._watch = Watch(settings, self.worker.champion, outcomes)
         self._watching: asyncio.Task[None] | None = None
@@ -110,6 +141,21 @@ class Manifold:
             except DeviceUnavailableError as error:
                 raise SystemExit(f"manifold: {error}") from error
 
+    @_before_workers
+    @staticmethod
+    def refuse_an_open_address() -> None:
+        """End the server where others could reach it and nothing would ask them for a key."""
+        # BentoML tells no service at which address it will listen. Its command line knows; where it was started from
+        # Python there is none, and the door answers this machine only.
+        command = click.get_current_context(silent=True)
+        try:
+            if command is None or "host" not in command.params:
+                KeyFile(settings.at).read()
+            else:
+                refuse_open_address(command.params["host"] or BentoMLContainer.http.host.get(), settings)
+        except (OpenAddressError, KeyFileError) as error:
+            raise SystemExit(f"manifold: {error}") from error
+
     @_on_startup
     async def start(self) -> None:
         """Begin to follow the champion; the service answers 503 until the first one is live."""
@@ -126,6 +172,9 @@ class Manifold:
             self._watching.cancel()
         self._watch.close()
         self.worker.batcher.close()
+        metrics.write()
+        if tracing is not None:
+            await asyncio.to_thread(tracing.close)
 
     async def __is_ready__(self) -> bool:
         try:
@@ -170,9 +219,20 @@ class Manifold:
         return response
 
 
-# What the decorator makes of the class is BentoML's service. The first middleware is the outermost.
+def _layers() -> Iterator[Layer]:
+    """What every request passes, the outermost first."""
+    yield Layer(CountRequests, {"metrics": metrics, "access_log": AccessLog(settings.access_log_sample)})
+    yield Layer(ProtectiveHeaders)
+    if tracing is not None:
+        yield Layer(TraceRequests, {"tracing": tracing})
+    yield Layer(OneShape)
+    if settings.cors_origins:
+        yield Layer(CORSMiddleware, {"allow_origins": settings.cors_origins, **cors.OPTIONS})
+    yield Layer(DemandKey, {"settings": settings})
+    yield Layer(ObserveAnswers, {"outcomes": outcomes})
+    yield Layer(BodyLimit, {"max_body_bytes": settings.max_body_bytes, "max_held_bytes": settings.max_held_bytes})
+
+
+# What the decorator makes of the class is BentoML's service.
 bento: Any = Manifold
-bento.add_asgi_middleware(CountRequests, metrics=metrics)
-bento.add_asgi_middleware(ObserveAnswers, outcomes=outcomes)
-bento.add_asgi_middleware(OneShape)
-bento.add_asgi_middleware(BodyLimit, max_body_bytes=settings.max_body_bytes)
+put_in_front(bento, app, tuple(_layers()))

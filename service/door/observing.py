@@ -31,9 +31,18 @@ class ObserveAnswers:
             await self.app(scope, receive, send)
             return
 
+        started = False
+
         async def noted(message: Message) -> None:
+            nonlocal started
             if message["type"] == "http.response.start":
+                started = True
                 self.outcomes.note(release, failed=message["status"] >= _FAILED)
             await send(message)
 
-        await self.app(scope, receive, noted)
+        try:
+            await self.app(scope, receive, noted)
+        except Exception:
+            if not started:
+                self.outcomes.note(release, failed=True)
+            raise
