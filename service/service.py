@@ -234,6 +234,4 @@ def _layers() -> Iterator[Layer]:
     yield Layer(BodyLimit, {"max_body_bytes": settings.max_body_bytes, "max_held_bytes": settings.max_held_bytes})
 
 
-# What the decorator makes of the class is BentoML's service.
-bento: Any = Manifold
-put_in_front(bento, app, tuple(_layers()))
+put_in_front(Manifold, app, tuple(_layers()))

@@ -2,7 +2,7 @@
 
 Workers only write down what they see (`service.release.serving`). Here it is judged, by whoever may move the channels
 and looks first: a worker itself, or `manifold releases watch`. Both decide by the same files, and under the channels'
-lock, so that there is one rollback however many look. docs/decisions/0015 says why.
+lock, so that there is one rollback however many look. docs/decisions/0017 says why.
 """
 
 from __future__ import annotations
