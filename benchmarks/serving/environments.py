@@ -1,0 +1,42 @@
+"""Environments of their own for other people's servers, made once and kept below `.manifold/`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+_ROOT = Path(__file__).parents[2]
+_PINS = Path(__file__).with_name("peers")
+
+
+class InstallError(Exception):
+    """An environment could not be made; the message ends with what pip said."""
+
+
+def interpreter(name: str) -> Path:
+    """The interpreter of an environment in which `peers/<name>.txt` is installed.
+
+    Raises:
+        InstallError: it cannot be.
+    """
+    home = _ROOT / ".manifold" / f"serving-peers-{name}"
+    python, done = home / "bin" / "python", home / "installed.txt"
+    pins = _PINS / f"{name}.txt"
+    wanted = pins.read_text("utf-8")
+    if not (done.is_file() and done.read_text("utf-8") == wanted):
+        print(f"installing {name} into {home}", file=sys.stderr, flush=True)
+        venv.create(home, clear=True, with_pip=True)
+        install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", pins]
+        made = subprocess.run(install, capture_output=True, text=True, check=False)
+        if made.returncode != 0:
+            raise InstallError(f"{pins.name} cannot be installed: {made.stderr.strip()[-300:]}")
+        done.write_text(wanted, "utf-8")
+    return python
+
+
+def version_of(python: Path, package: str) -> str:
+    """The version of a package in an environment."""
+    ask = "import importlib.metadata, sys; print(importlib.metadata.version(sys.argv[1]))"
+    return subprocess.run([python, "-c", ask, package], capture_output=True, text=True, check=True).stdout.strip()
