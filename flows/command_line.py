@@ -12,6 +12,7 @@ import typer
 from flows.ask_commands import classify, embed, generate
 from flows.doctor import doctor
 from flows.figure_lines import untrained_line
+from flows.gate_lines import tell_of_release
 from flows.local_server import prefect_server_until_exit, set_environment
 from flows.place_commands import interpolate, neighbors, score
 from flows.release_commands import releases
@@ -50,6 +51,10 @@ Set = Annotated[list[str] | None, typer.Option("--set", help="A recipe's field, 
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Drop bad rows and columns, and count them.")]
 Label = Annotated[str | None, typer.Option(help="The column of a table that holds labels.")]
 Promote = Annotated[bool, typer.Option(help="Make the new release the champion.")]
+Gate = Annotated[
+    bool,
+    typer.Option(help="Promote only what passed the recipe's gate: better than the champion, and no worse anywhere."),
+]
 Comparisons = Annotated[
     bool,
     typer.Option("--comparisons", help="Also train what the report compares with, for the run's page; about a minute."),
@@ -64,6 +69,7 @@ def train(
     skip_bad: SkipBad = False,
     label_column: Label = None,
     promote: Promote = True,
+    gate: Gate = False,
     comparisons: Comparisons = False,
 ) -> None:
     """Prepare data, train layer by layer, export, publish a release and make it the champion.
@@ -89,9 +95,10 @@ def train(
         skip_bad=skip_bad,
         label_column=label_column,
         promote=promote,
+        gate=gate,
         comparisons=comparisons,
     )
-    console.print(f"release {version} is in {home.store}" + (" and is the champion" if promote else ""))
+    tell_of_release(home, version)
     _tell_if_untrained(chosen)
 
 
@@ -107,6 +114,7 @@ def schedule(
     skip_bad: SkipBad = False,
     label_column: Label = None,
     promote: Promote = True,
+    gate: Gate = True,
     comparisons: Comparisons = False,
 ) -> None:
     """Retrain again and again: a Prefect deployment with a cron or an interval, served until you stop it.
@@ -140,6 +148,7 @@ def schedule(
         skip_bad=skip_bad,
         label_column=label_column,
         promote=promote,
+        gate=gate,
         comparisons=comparisons,
     )
 

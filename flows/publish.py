@@ -10,9 +10,10 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
 from flows.figure_lines import curve_line, metric_value, untrained_line
+from flows.gate_lines import verdict_markdown
 from flows.progress import step_progress
 from flows.steps.datasets import Dataset
-from flows.steps.promotion import promote_release
+from flows.steps.promotion import promote_retrained
 from flows.steps.publishing import export_step, publish_step
 from flows.steps.release_contents import Lineage
 from flows.steps.training_state import prune_training
@@ -51,18 +52,30 @@ def publish_release(dataset: Dataset, recipe: Recipe, exported: Path, home: Path
         manifest = publish_step(dataset, recipe, exported, Home(home), lineage)
         report(1, 1, manifest.version)
     create_markdown_artifact(_summary(manifest), key="release", description=manifest.version)
+    if manifest.gate is not None:
+        create_markdown_artifact(
+            verdict_markdown(manifest.version, manifest.gate), key="gate", description=manifest.version
+        )
     for name in prune_training(home, now=now, unused_for=_KEEP_UNUSED):
         get_run_logger().info("removed training state that nobody used for %s: %s", _KEEP_UNUSED, name)
     return manifest.version
 
 
 @task(cache_policy=NO_CACHE)
-def promote_champion(version: str, home: Path) -> None:
-    """Make a release the champion, once its files and its golden batch have been checked."""
+def promote_champion(version: str, home: Path, gate: bool) -> bool:
+    """Make a release the champion, once its files and its golden batch have been checked; whether it is one.
+
+    Args:
+        version: what was published.
+        home: `MANIFOLD_HOME`.
+        gate: only where it passed the gate; else it is left as the candidate.
+    """
     with step_progress("promote") as report:
         who = f"flow run {runtime.flow_run.name}"
-        state = promote_release(Home(home), version, who=who, why="retrained")
-        report(1, 1, f"champion {state.champion}")
+        state, said = promote_retrained(Home(home), version, who=who, gate=gate)
+        get_run_logger().info(said)
+        report(1, 1, said)
+    return state.champion == version
 
 
 def _summary(manifest: Manifest) -> str:

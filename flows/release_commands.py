@@ -74,6 +74,9 @@ def show_release(
         table.add_row("contraction penalty", forms)
     table.add_row("data", f"{manifest.data.source}, {manifest.data.rows}, {manifest.data.fingerprint[:16]}")
     table.add_row("parent", manifest.parent or "none")
+    if manifest.gate is not None:
+        said = "; ".join(manifest.gate.reasons)
+        table.add_row("gate", escape(f"{'passed' if manifest.gate.passed else 'not passed'}: {said}"))
     for metric in manifest.metrics:
         table.add_row(metric.name, escape(metric_line(metric)))
     for curve in manifest.curves:

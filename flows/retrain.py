@@ -23,6 +23,7 @@ def retrain(
     skip_bad: bool = False,
     label_column: str | None = None,
     promote: bool = True,
+    gate: bool = False,
     comparisons: bool = False,
 ) -> str:
     """Learn from a source, publish a release, and make it the champion.
@@ -35,6 +36,7 @@ def retrain(
         skip_bad: drop bad rows and columns, and count them, instead of refusing.
         label_column: the column of a table that holds labels.
         promote: make the release the champion.
+        gate: only where it passed the recipe's gate; else it is left as the candidate.
         comparisons: also train what `manifold report` compares with, and attach these pictures; about a minute.
 
     Returns:
@@ -62,6 +64,6 @@ def retrain(
     exported = export_onnx(dataset, recipe, stack, home, classifier)
     version = publish_release(dataset, recipe, exported, home)
     if promote:
-        promote_champion(version, home)
+        promote_champion(version, home, gate)
     attach_pictures(version, home, compare=comparisons)
     return version

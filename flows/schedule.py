@@ -28,6 +28,7 @@ def serve_schedule(
     skip_bad: bool,
     label_column: str | None,
     promote: bool,
+    gate: bool,
     comparisons: bool,
 ) -> None:
     """Create or renew the deployment `retrain/<name>` and run it when it is due, until interrupted.
@@ -49,6 +50,7 @@ def serve_schedule(
                 skip_bad=skip_bad,
                 label_column=label_column,
                 promote=promote,
+                gate=gate,
                 comparisons=comparisons,
             ),
             pause_on_shutdown=False,
@@ -69,6 +71,7 @@ def retrain_parameters(
     skip_bad: bool,
     label_column: str | None,
     promote: bool,
+    gate: bool,
     comparisons: bool,
 ) -> dict[str, object]:
     """The flow's parameters as Prefect's API takes them."""
@@ -80,5 +83,6 @@ def retrain_parameters(
         "skip_bad": skip_bad,
         "label_column": label_column,
         "promote": promote,
+        "gate": gate,
         "comparisons": comparisons,
     }

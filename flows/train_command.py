@@ -19,6 +19,7 @@ def train_once(
     skip_bad: bool = False,
     label_column: str | None = None,
     promote: bool = True,
+    gate: bool = False,
     comparisons: bool = False,
 ) -> str:
     """Run the flow and give the version of the release it published.
@@ -43,6 +44,7 @@ def train_once(
             skip_bad=skip_bad,
             label_column=label_column,
             promote=promote,
+            gate=gate,
             comparisons=comparisons,
         )
 

@@ -11,6 +11,7 @@ from models.recipe_parts import (
     Contraction,
     Corruption,
     FineTuning,
+    Gate,
     Integer,
     Layer,
     Loss,
@@ -59,5 +60,8 @@ class RecipeFields(Part):
     fine_tuning: FineTuning = Field(default=FineTuning(), description="of the whole stack; 0 epochs: none")
     supervised_fine_tuning: SupervisedFineTuning = Field(
         default=SupervisedFineTuning(), description="of a classifier on top of the pre-trained encoder; 0 epochs: none"
+    )
+    gate: Gate = Field(
+        default=Gate(), description="when a new release may take the champion's place; changes no weight"
     )
     seed: Integer = Field(default=0, ge=0, le=2**32 - 1, description="of initial weights, order of rows, and noise")

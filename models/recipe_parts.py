@@ -253,3 +253,23 @@ class SupervisedFineTuning(Training):
     contraction: Contraction = Field(
         default=Contraction(), description="of the whole encoder; λ in units of the cross-entropy of the labels"
     )
+
+
+class Gate(Part):
+    """When a new release may take the champion's place. Changes no weight."""
+
+    tolerance: Number = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        description="how much worse than the champion's any measure may be, as a share of the champion's",
+    )
+    latency_tolerance: Number = Field(
+        default=0.5, ge=0, le=100, description="the same for the time that ONNX Runtime takes, which is noisier"
+    )
+    size_tolerance: Number = Field(
+        default=1.0, ge=0, le=1000, description="the same for the bytes of the exported graphs"
+    )
+    improvements: Integer = Field(
+        default=1, ge=0, le=5, description="how many measures of quality have to be better, with the interval above 0"
+    )

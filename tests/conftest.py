@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -59,7 +60,15 @@ def _missing_mnist() -> str | None:
     return f"the real MNIST is not at {images}: set MANIFOLD_DATA to a folder in torchvision's layout"
 
 
-_PARTS: dict[str, Callable[[], str | None]] = {"mnist": _missing_mnist}
+def _missing_program(name: str, package: str) -> str | None:
+    return None if shutil.which(name) else f"{name} is not there: install your system's package {package}"
+
+
+_PARTS: dict[str, Callable[[], str | None]] = {
+    "mnist": _missing_mnist,
+    "curl": lambda: _missing_program("curl", "curl"),
+    "node": lambda: _missing_program("node", "nodejs, of Node.js 18 or newer"),
+}
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

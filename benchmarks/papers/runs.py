@@ -60,7 +60,7 @@ def carry_out(dataset: Dataset, recipe: Recipe, measures: tuple[Measure, ...], h
     """
     described = [
         dataset.record.fingerprint,
-        recipe.model_dump(mode="json", exclude={"name"}),
+        recipe.model_dump(mode="json", exclude={"name", "gate"}),
         measures,
         torch.__version__,
         multiplies_bfloat16(training_device()),

@@ -10,6 +10,7 @@ import numpy as np
 
 from flows.steps.datasets import Dataset
 from flows.steps.evaluation import Subject, measured
+from flows.steps.gate import judge
 from flows.steps.onnx_export import export_classifier, export_networks
 from flows.steps.release_contents import Lineage, complete_release, draw_figures, space_of
 from flows.steps.sampling_contents import is_contractive
@@ -70,7 +71,7 @@ def export_step(
 
 
 def publish_step(dataset: Dataset, recipe: Recipe, exported: Path, home: Home, lineage: LineageOf) -> Manifest:
-    """Measure the exported graphs, add all that a release holds, and publish it whole.
+    """Measure the exported graphs, judge them against the champion, add all that a release holds, and publish it whole.
 
     Args:
         dataset: what was learned from.
@@ -91,6 +92,8 @@ def publish_step(dataset: Dataset, recipe: Recipe, exported: Path, home: Home, l
         runtime = Runtime.load(draft, manifest, device="cpu")
         stack = load_stack(dataset, recipe, exported)
         manifest = measured(Subject(runtime, dataset, recipe, preprocessing_of(dataset, recipe), stack))
+        verdict = judge(runtime, draft, dataset, recipe.gate, home)
+        manifest = manifest.model_copy(update={"gate": verdict})
         draw_figures(draft, manifest)
         return store.publish(draft, manifest)
 

@@ -132,7 +132,7 @@ def fine_tune_step(
     Raises:
         TrainingDivergedError: the loss became infinite or NaN; the last checkpoint is kept.
     """
-    described = recipe.model_dump(mode="json", exclude={"name", "pretraining", "supervised_fine_tuning"})
+    described = recipe.model_dump(mode="json", exclude={"name", "pretraining", "supervised_fine_tuning", "gate"})
     key = training_key("stack", {"layers": [layer.name for layer in layers], "recipe": described})
 
     def make(folder: Path) -> None:
@@ -179,7 +179,7 @@ def classify_step(
         LabelsMissingError: the dataset has no labels, or only one.
         TrainingDivergedError: the loss became infinite or NaN; the last checkpoint is kept.
     """
-    described = recipe.model_dump(mode="json", exclude={"name", "pretraining", "fine_tuning"})
+    described = recipe.model_dump(mode="json", exclude={"name", "pretraining", "fine_tuning", "gate"})
     made_from = {
         "layers": [layer.name for layer in layers],
         "rows": rows.name,

@@ -35,11 +35,6 @@ CONSTANT_COLUMNS = ProblemKind(
 )
 NOT_A_NUMBER = ProblemKind("rows with NaN or empty cells", "rows", "fill or remove them")
 INFINITE = ProblemKind("rows with infinite values", "rows", "replace them with finite float32 values")
-DUPLICATES = ProblemKind(
-    "held-out rows that are also in another split",
-    "rows",
-    "remove the copies: they make the measures too good",
-)
 TOO_FEW_ROWS = ProblemKind("too few rows", "good rows", "add data, or lower minimum_rows", droppable=False)
 EMPTY_FOLDER = ProblemKind("empty folder", "files", "put images, .parquet or .csv files in it", droppable=False)
 

@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError, model_validator
 from service.release.errors import ManifestError
 from service.release.part import Part
 from service.release.sampling import Sampling
+from service.release.verdict import Verdict
 
 SCHEMA_VERSION: Final = 1
 MANIFEST_FILE = "manifest.json"
@@ -223,6 +224,9 @@ class Manifest(Part):
         default=None,
         description="phase of training -> how its analytic contraction penalty was computed: in closed form, exactly "
         "by a product a code unit, or by a random probe a row; None: a release of before",
+    )
+    gate: Verdict | None = Field(
+        default=None, description="how it compared with the champion when it was made; None: it was not compared"
     )
     opset: int
     versions: dict[str, str] = Field(description="library -> version, of the machine that made the release")

@@ -38,9 +38,9 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(folder: Path, home: Home, **settings: str) -> Iterator[Server]:
+def serving(folder: Path, home: Home, port: int | None = None, **settings: str) -> Iterator[Server]:
     """`bentoml serve` from the repository's root; the whole process group ends with the block."""
-    port = _free_port()
+    port = port or free_port()
     log = folder / "server.log"
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("MANIFOLD_")},
@@ -93,7 +93,8 @@ def _end_with_parent() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -9,7 +9,8 @@ from flows.steps.datasets.source import Piece, Progress, Source
 from service.release.integrity import sha256_of
 
 # Raise it whenever the same source and settings would give other files than before.
-_FORMAT = 2
+_FORMAT = 3
+_FORMAT_OF_BUILT_IN = 2
 
 
 def fingerprint_of(source: Source, settings: PrepareSettings, on_progress: Progress) -> str:
@@ -18,7 +19,8 @@ def fingerprint_of(source: Source, settings: PrepareSettings, on_progress: Progr
     Times of files, the folder they lie in, and `minimum_rows` (it decides whether, not what) change nothing.
     """
     matters = settings.model_dump_json(exclude={"minimum_rows"})
-    digest = hashlib.sha256(f"format {_FORMAT} {type(source).__name__} {matters}".encode())
+    made_as = _FORMAT_OF_BUILT_IN if source.built_in else _FORMAT
+    digest = hashlib.sha256(f"format {made_as} {type(source).__name__} {matters}".encode())
     pieces = source.pieces()
     for done, piece in enumerate(pieces, start=1):
         name = piece.name.encode(errors="surrogateescape")

@@ -7,6 +7,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 from filelock import FileLock
 
 from flows.steps.datasets.choosing import choose_source
@@ -14,12 +15,12 @@ from flows.steps.datasets.collecting import collect
 from flows.steps.datasets.dataset import Dataset, open_dataset
 from flows.steps.datasets.fingerprint import fingerprint_of
 from flows.steps.datasets.record import RECORD_FILE, SPLITS, DatasetRecord, PrepareSettings, Statistics
-from flows.steps.datasets.screening import screen
-from flows.steps.datasets.source import Layout, Progress, Source
-from flows.steps.datasets.splitting import Splits, split_rows, without_duplicates
+from flows.steps.datasets.screening import Screened, screen
+from flows.steps.datasets.source import Layout, Progress, Reading, Source
+from flows.steps.datasets.splitting import Splits, copies_across, split_at_random, split_by_content
 from flows.steps.datasets.writing import write_splits
 from flows.steps.errors import BadDataError, DatasetError
-from flows.steps.validation import DUPLICATES, TOO_FEW_ROWS, Findings, Problem, ValidationReport
+from flows.steps.validation import TOO_FEW_ROWS, Findings, Problem, ValidationReport
 from service.release.atomic import remove_folder, replace_folder
 
 _WORKSHOP = ".preparing-"
@@ -44,7 +45,8 @@ def prepare_dataset(
         on_progress: called with (what is done, done so far, in all); what it raises stops the preparation.
 
     The built-in datasets train out of the box: copies across their splits (FashionMNIST has some) are kept as
-    they were published, so that figures compare with everybody's, and counted as `tolerated` in the record.
+    they were published, so that figures compare with everybody's, and counted as `tolerated` in the record. Other
+    sources are split by each row's content: equal rows are in the same split, also after a source has grown.
 
     Raises:
         SourceError: there is no such source, or it is truncated or of a kind that is not read.
@@ -111,14 +113,11 @@ def _build(
     reading = source.read(findings)
     collected = collect(reading, raw_file, on_progress)
     screened = screen(collected, reading, findings, on_progress)
-    first_test_row = len(collected.rows) - reading.official_test if reading.official_test else None
-    splits = split_rows(screened.rows, settings, first_test_row)
-    unique = without_duplicates(splits, screened.digests, reading.locate, findings)
-    splits = splits if source.built_in else unique
+    splits, tolerated = _divided(source, reading, screened, settings)
     columns = screened.columns
     width = None if columns is None else len(columns)
     _demand_enough(splits, width, settings, findings)
-    dropped, tolerated = _judge(source, settings, findings)
+    dropped = _judge(source, settings, findings)
     files, statistics = write_splits(staging, collected, splits, columns, reading.layout, on_progress)
     names = reading.layout.columns
     record = DatasetRecord(
@@ -150,21 +149,36 @@ def _demand_enough(splits: Splits, width: int | None, settings: PrepareSettings,
         findings.add(TOO_FEW_ROWS, f"none is left for {' and '.join(empty)}", count=good)
 
 
-def _judge(source: Source, settings: PrepareSettings, findings: Findings) -> tuple[dict[str, int], dict[str, int]]:
-    tolerated: list[Problem] = []
+def _divided(
+    source: Source, reading: Reading, screened: Screened, settings: PrepareSettings
+) -> tuple[Splits, dict[str, int]]:
+    """The splits, and how many rows repeat others: across the splits of a built-in dataset, which are published, else
+    within them, where a copy makes no measure too good."""
+    digests = screened.digests
+    if source.built_in:
+        first_test_row = len(digests) - reading.official_test if reading.official_test else None
+        splits = split_at_random(screened.rows, settings, first_test_row)
+        repeated = {"held-out rows that are also in another split": copies_across(splits, digests)}
+    else:
+        splits = split_by_content(screened.rows, digests, settings)
+        repeated = {"rows that repeat another": len(screened.rows) - len(np.unique(digests[screened.rows]))}
+    return splits, {what: count for what, count in repeated.items() if count}
+
+
+def _judge(source: Source, settings: PrepareSettings, findings: Findings) -> dict[str, int]:
+    """What was dropped, counted.
+
+    Raises:
+        BadDataError: something must not be dropped.
+    """
     dropped: list[Problem] = []
     fatal: list[Problem] = []
     for problem in findings.problems():
-        if source.built_in and problem.kind is DUPLICATES:
-            tolerated.append(problem)
-        elif settings.skip_bad and problem.kind.droppable:
-            dropped.append(problem)
-        else:
-            fatal.append(problem)
+        (dropped if settings.skip_bad and problem.kind.droppable else fatal).append(problem)
     if fatal:
         # What would be dropped is told as well: it is often the reason for what cannot be.
         raise BadDataError(ValidationReport(source.name, tuple(fatal + dropped)))
-    return _counts(dropped), _counts(tolerated)
+    return _counts(dropped)
 
 
 def _counts(problems: list[Problem]) -> dict[str, int]:

@@ -68,7 +68,7 @@ class DatasetRecord(_Frozen):
     statistics: Statistics
     dropped: dict[str, int] = Field(description="what skip_bad left out: problem -> how many")
     converted: dict[str, int] = Field(default_factory=dict, description="images read in another form -> how many")
-    tolerated: dict[str, int] = Field(description="problems of a built-in dataset, kept as published")
+    tolerated: dict[str, int] = Field(description="rows that repeat others and were kept: what -> how many")
     settings: PrepareSettings
     fingerprint: str
     files: dict[_ArrayFile, FileRecord]

