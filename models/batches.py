@@ -26,10 +26,15 @@ _PIECES = 128
 
 def chunks(rows: AnyRows) -> Iterator[tuple[slice, Rows]]:
     """Where each chunk lies, and a float32 copy of it, which torch may share."""
-    size = max(1, min(_CHUNK, _CHUNK_BYTES // (4 * math.prod(rows.shape[1:]))))
-    for start in range(0, len(rows), size):
-        place = slice(start, min(start + size, len(rows)))
+    for place in places(rows.shape):
         yield place, np.array(rows[place], dtype=np.float32)
+
+
+def places(shape: tuple[int, ...]) -> Iterator[slice]:
+    """Where each chunk of rows of this shape, (n, *row), lies."""
+    size = max(1, min(_CHUNK, _CHUNK_BYTES // (4 * math.prod(shape[1:]))))
+    for start in range(0, shape[0], size):
+        yield slice(start, min(start + size, shape[0]))
 
 
 def gather(rows: AnyRows, chosen: Int64[np.ndarray, " batch"], buffer: Rows) -> Rows:

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from torch.utils import deterministic
+
+from models.shared_settings import Wish, shared_settings
 
 _OMP_PAUSE_SOFT = 1
 
@@ -21,28 +22,31 @@ if hasattr(os, "register_at_fork"):
 
 
 @contextmanager
-def reproducible(device: torch.device) -> Iterator[None]:
+def reproducible(device: torch.device, *, tf32: bool = False) -> Iterator[None]:
     """Deterministic algorithms on the CPU, and denormal numbers flushed to zero, while the block runs.
 
     On other devices only the choice of algorithm is held still: torch refuses some kernels there altogether.
+
+    Args:
+        device: where the block computes.
+        tf32: whether a GPU may round the factors of float32 products to TF32.
     """
-    algorithms = torch.are_deterministic_algorithms_enabled()
-    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
-    fills = deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]  # a module that is a class
     flushes = _flushes_denormals()
-    torch.use_deterministic_algorithms(device.type == "cpu" or algorithms, warn_only=warn_only)
-    # Torch would also write NaN over each new tensor before it is computed, which is for debugging.
-    deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     # Sigmoids that saturate make gradients so small that some CPUs compute with them a hundred times more
     # slowly.
     _flush_denormals(True)
     try:
-        with torch.backends.cudnn.flags(enabled=torch.backends.cudnn.enabled, benchmark=False, deterministic=True):
+        with shared_settings(Wish(deterministic=device.type == "cpu", tf32=tf32)):
             yield
     finally:
         _flush_denormals(flushes)
-        deterministic.fill_uninitialized_memory = fills  # type: ignore[attr-defined]
-        torch.use_deterministic_algorithms(algorithms, warn_only=warn_only)
+
+
+@contextmanager
+def exact_products() -> Iterator[None]:
+    """Products of float32 numbers in float32, on a GPU too, while the block runs."""
+    with shared_settings(Wish(deterministic=False, tf32=False)):
+        yield
 
 
 def _flush_denormals(flush: bool) -> None:

@@ -10,6 +10,7 @@ from torch import Tensor
 from models.batches import Rows
 from models.checkpoints import CheckpointKeeper
 from models.classifier import Classifier
+from models.contraction import PenaltyForm, penalty_form
 from models.errors import ShapeError
 from models.losses import classification_loss
 from models.objectives import Objective, Reconstruction
@@ -120,6 +121,12 @@ class Classification:
     def compares_codes(self) -> bool:
         """With the stochastic contraction penalty."""
         return self.encoding.contraction.kind == "stochastic"
+
+    @property
+    def penalty(self) -> PenaltyForm | None:
+        """With the analytic contraction penalty."""
+        contraction = self.encoding.contraction
+        return penalty_form(self.model.stack, contraction.form) if contraction.kind == "analytic" else None
 
     def loss(self, x: Tensor, labels: Tensor | None, generator: torch.Generator) -> Tensor:
         """Of rows that are corrupted where that is asked for."""

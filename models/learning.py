@@ -12,6 +12,8 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from models.batches import Rows
+from models.contraction import PenaltyForm
+from models.precision import Products
 
 Labels = Int64[np.ndarray, " rows"]
 
@@ -35,6 +37,11 @@ class Problem(Protocol):
     @property
     def compares_codes(self) -> bool:
         """Whether the loss has a term of differences between nearly equal codes."""
+        ...
+
+    @property
+    def penalty(self) -> PenaltyForm | None:
+        """How the analytic contraction penalty of the loss is computed; None where it has none."""
         ...
 
     def loss(self, x: Tensor, labels: Tensor | None, generator: torch.Generator) -> Tensor:
@@ -73,7 +80,15 @@ OnEpoch = Callable[[EpochReport], None]
 
 @dataclass(frozen=True)
 class Trained:
-    """What training gives: the state of the model, on the CPU, and a report for each epoch."""
+    """What training gives.
+
+    state: of the model, on the CPU.
+    reports: one for each epoch.
+    precision: of the matrix products.
+    penalty: how the analytic contraction penalty was computed; None where there was none.
+    """
 
     state: dict[str, Tensor]
     reports: tuple[EpochReport, ...]
+    precision: Products
+    penalty: PenaltyForm | None

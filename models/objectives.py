@@ -15,7 +15,6 @@ from models.losses import emphasised_weight, reconstruction_loss
 from models.recipe import Recipe, layer_contraction, layer_corruption, layer_loss
 from models.recipe_parts import Contraction, Corruption, Loss
 from models.regularised_encoding import RegularisedEncoding
-from models.stack import Stack
 
 _CLEAN = Corruption()
 _FREE = Contraction()
@@ -101,6 +100,12 @@ class Reconstruction:
         """With the stochastic contraction penalty."""
         return self.objective.contraction.kind == "stochastic"
 
+    @property
+    def penalty(self) -> PenaltyForm | None:
+        """With the analytic contraction penalty."""
+        contraction = self.objective.contraction
+        return penalty_form(self.model, contraction.form) if contraction.kind == "analytic" else None
+
     def loss(self, x: Tensor, _labels: Tensor | None, generator: torch.Generator) -> Tensor:
         """The objective's total."""
         return self.objective.terms(self.model, x, generator).total
@@ -124,22 +129,3 @@ def fine_tuning_objective(recipe: Recipe) -> Objective:
         recipe.corruption if recipe.fine_tuning.corrupt else _CLEAN,
         recipe.contraction if recipe.fine_tuning.contract else _FREE,
     )
-
-
-def penalty_forms(recipe: Recipe, stack: Stack) -> dict[str, PenaltyForm]:
-    """How each phase that has an analytic penalty computes it: `layer_1` ..., `fine_tuning` and
-    `supervised_fine_tuning` -> form."""
-    phases: dict[str, tuple[Autoencoder, Contraction]] = {}
-    if recipe.pretraining.epochs:
-        phases |= {
-            f"layer_{index + 1}": (pair, layer_contraction(recipe, index)) for index, pair in enumerate(stack.pairs)
-        }
-    if recipe.fine_tuning.epochs and recipe.fine_tuning.contract:
-        phases["fine_tuning"] = (stack, recipe.contraction)
-    if recipe.supervised_fine_tuning.epochs:
-        phases["supervised_fine_tuning"] = (stack, recipe.supervised_fine_tuning.contraction)
-    return {
-        phase: penalty_form(model, contraction.form)
-        for phase, (model, contraction) in phases.items()
-        if contraction.kind == "analytic"
-    }

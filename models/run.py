@@ -5,12 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import asdict
 
-import numpy as np
 import torch
-from jaxtyping import Int64
 from torch import Tensor, nn
 
-from models.batches import Rows, chunks, gather, read_ahead, shuffled
+from models.batches import shuffled
 from models.checkpoints import (
     Checkpoint,
     CheckpointKeeper,
@@ -19,10 +17,12 @@ from models.checkpoints import (
     restore_optimiser,
     with_prefix,
 )
+from models.determinism import exact_products
 from models.errors import TrainingDivergedError
-from models.learning import EpochReport, Examples, Labels, Problem, Trained
+from models.learning import EpochReport, Examples, Problem, Trained
 from models.optimisers import build_optimiser, learning_rate
-from models.precision import precision_of_products
+from models.placing import place
+from models.precision import Products
 from models.randomness import make_generator
 from models.recipe_parts import Training
 
@@ -38,16 +38,19 @@ class Run:
         seed: int,
         stage: int | str,
         device: torch.device,
-        rows: int,
+        precision: Products,
+        examples: Examples,
+        validation: Examples,
         checkpoints: CheckpointKeeper | None,
     ) -> None:
         self.model, self.problem, self.settings = model, problem, settings
-        self.seed, self.stage, self.device, self.rows = seed, stage, device, rows
-        self.precision = precision_of_products(
-            settings.precision, model, device, small_differences=problem.compares_codes
-        )
-        self.steps = -(-rows // settings.batch_size)
-        self.epochs = epochs_needed(settings, rows)
+        self.seed, self.stage, self.device, self.precision = seed, stage, device, precision
+        self.rows, self.validation_rows = len(examples.rows), len(validation.rows)
+        self.host_rows = examples.rows
+        # What is learned from has the first claim to the device's memory.
+        self.examples, self.validation = place(examples, device), place(validation, device)
+        self.steps = -(-self.rows // settings.batch_size)
+        self.epochs = epochs_needed(settings, self.rows)
         self.optimiser = build_optimiser(model, settings.optimiser)
         self.order = make_generator(seed, "order", stage)
         self.noise = make_generator(seed, "noise", stage, device)
@@ -66,19 +69,12 @@ class Run:
         waited = len(self.reports) - max((n for n, report in enumerate(self.reports, 1) if report.best), default=0)
         return self.epoch >= self.epochs or (self.settings.patience > 0 and waited >= self.settings.patience)
 
-    def learn(self, examples: Examples) -> float:
+    def learn(self) -> float:
         """The rest of an epoch's steps; its mean loss over rows."""
-        size = self.settings.batch_size
         # Kept from before the draw: who goes on from within the epoch draws the same order.
         order_state = self.order.get_state()
-        order = shuffled(examples.rows, self.order)
-        buffer = np.empty((min(size, self.rows), *examples.rows.shape[1:]), dtype=np.float32)
-        while self.step < self.steps:
-            # Within a batch the order is free; ascending, a file on disk is read forwards.
-            start = self.step * size
-            chosen = np.sort(order[start : start + size])
-            read_ahead(examples.rows, order, start, start + size)
-            x, labels = self._on_device(gather(examples.rows, chosen, buffer), examples.labels, chosen)
+        order = shuffled(self.host_rows, self.order)
+        for x, labels in self.examples.batches(order, self.settings.batch_size, self.step):
             self._set_learning_rate()
             self.optimiser.zero_grad(set_to_none=True)
             half = self.precision == "bfloat16"
@@ -95,9 +91,9 @@ class Run:
         self.epoch, self.step = self.epoch + 1, 0
         return mean
 
-    def report(self, loss: float, validation: Examples) -> EpochReport:
+    def report(self, loss: float) -> EpochReport:
         """What to say of the epoch that is over; the weights are kept if it is the best so far."""
-        watched, *rest = self._measure(validation)
+        watched, *rest = self._measure()
         error = rest[0] if rest else None
         # The last step's loss is from before its weights: only what is watched tells of these.
         if not math.isfinite(watched) or not self._weights_are_finite():
@@ -115,29 +111,20 @@ class Run:
         if self.best:
             self.model.load_state_dict(self.best)
         state = {name: tensor.detach().cpu().clone() for name, tensor in self.model.state_dict().items()}
-        return Trained(state, tuple(self.reports))
+        return Trained(state, tuple(self.reports), self.precision, self.problem.penalty)
 
     @torch.no_grad()
-    def _measure(self, examples: Examples) -> list[float]:
-        """The problem's figures over all rows, without learning."""
+    def _measure(self) -> list[float]:
+        """The problem's figures over all validation rows, without learning."""
         noise = make_generator(self.seed, "validation noise", self.stage, self.device)
         sums: list[Tensor] = []
-        for place, chunk in chunks(examples.rows):
-            chosen = np.arange(place.start, place.stop)
-            x, labels = self._on_device(chunk, examples.labels, chosen)
-            # In float32 whatever the steps are in: it decides which epoch is the best.
-            figures = self.problem.figures(x, labels, noise)
-            found = [figure.double() * len(x) for figure in figures]
-            sums = [total + one for total, one in zip(sums, found, strict=True)] if sums else found
-        return [float(total.item() / len(examples.rows)) for total in sums]
-
-    def _on_device(
-        self, batch: Rows, labels: Labels | None, chosen: Int64[np.ndarray, " batch"]
-    ) -> tuple[Tensor, Tensor | None]:
-        x = torch.from_numpy(batch)
-        y = None if labels is None else torch.from_numpy(np.asarray(labels[chosen]))
-        # On a device the copy must be over before the buffer is filled again.
-        return x.to(self.device), None if y is None else y.to(self.device)
+        # In float32 whatever the steps are in: it decides which epoch is the best.
+        with exact_products():
+            for x, labels in self.validation.in_order():
+                figures = self.problem.figures(x, labels, noise)
+                found = [figure.double() * len(x) for figure in figures]
+                sums = [total + one for total, one in zip(sums, found, strict=True)] if sums else found
+        return [float(total.item() / self.validation_rows) for total in sums]
 
     def _set_learning_rate(self) -> None:
         place = self.epoch * self.steps + self.step

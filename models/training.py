@@ -9,6 +9,7 @@ from models.checkpoints import CheckpointKeeper
 from models.determinism import reproducible
 from models.errors import ShapeError
 from models.learning import EpochReport, Examples, Labels, OnEpoch, Problem, Trained
+from models.precision import precision_of_products
 from models.recipe_parts import Training
 from models.run import Run, epochs_needed
 
@@ -51,11 +52,11 @@ def train(
     _check(examples, model, "inputs")
     _check(validation, model, "validation")
     model.to(device)
-    with reproducible(device):
-        run = Run(model, problem, settings, seed, stage, device, len(examples.rows), checkpoints)
+    precision = precision_of_products(settings.precision, model, device, small_differences=problem.compares_codes)
+    with reproducible(device, tf32=precision == "tf32"):
+        run = Run(model, problem, settings, seed, stage, device, precision, examples, validation, checkpoints)
         while not run.is_over:
-            loss = run.learn(examples)
-            report = run.report(loss, validation)
+            report = run.report(run.learn())
             if on_epoch is not None:
                 on_epoch(report)
         return run.result()

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from service.errors import InvalidValueError, WrongSpaceError
 from service.formats.json import kind_of, too_many_rows
+from service.formats.numbers import surely_finite
 from service.release.manifest import Manifest
 from service.sampling import Plan, default_plan, methods_of
 from service.sessions import Floats
@@ -48,8 +49,13 @@ def check_finite(array: npt.NDArray[Any], field: str) -> Floats:
     Raises:
         InvalidValueError: a value is not finite in float32; the message says where.
     """
-    with np.errstate(over="ignore"):
+    if array.dtype == np.float32:
         rows = np.ascontiguousarray(array, dtype=np.float32)
+    else:
+        with np.errstate(over="ignore"):
+            rows = np.ascontiguousarray(array, dtype=np.float32)
+    if surely_finite(rows):
+        return rows
     finite = np.isfinite(rows)
     if not finite.all():
         index = tuple(int(place) for place in np.argwhere(~finite)[0])
@@ -64,7 +70,7 @@ def check_answers(answers: Floats, field: str) -> Floats:
     Raises:
         InvalidValueError: one is not finite: the values of `field` were too large for the network.
     """
-    if not np.isfinite(answers).all():
+    if not surely_finite(answers) and not np.isfinite(answers).all():
         row = int(np.argwhere(~np.isfinite(answers))[0][0])
         raise InvalidValueError(f"{field}[{row}]: values too large, the answer is not finite", field=field)
     return answers

@@ -25,16 +25,18 @@ from service.checks import (
     check_space,
     space_at,
 )
+from service.compact_codes import Bits, Int8, compacting
 from service.errors import NoClassifierError
-from service.formats import answer
-from service.formats.request import JSON, read_fields, read_rows
+from service.formats import answer, multipart
+from service.formats.expected import Expected
+from service.formats.request import JSON, is_multipart, may_hold_images, read_fields, read_rows
 from service.honesty import judge
 from service.metrics import Metrics
 from service.runtime import Floats, Runtime
 from service.sampling import Ask, Chain, advance, draw, walk_packed
 from service.settings import Settings
 
-_SAMPLE_OPTIONS = ("count", "seed", "method", "steps", "temperature")
+_SAMPLE_OPTIONS = ("count", "seed", "method", "steps", "temperature", "encoding")
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -117,14 +119,17 @@ class Nearest:
 async def embed(worker: Worker, request: Request) -> Response:
     """Rows `x` -> codes `z`; with `depth`, the code of that greedy layer, counted from 1."""
     live = worker.champion.live()
-    media_type = answer.choose(request.headers.get("accept"), answer.offers(None))
-    rows, options = await _read(worker, request, live, "x", ("depth", "space"))
+    accept, offered = request.headers.get("accept"), answer.offers(None)
+    answer.choose(accept, offered)
+    rows, options = await _read(worker, request, live, "x", ("depth", "space", "encoding"))
+    form = answer.choose_form(accept, offered, options.get("encoding"), answer.OF_CODES)
     depth = check_depth(options.get("depth"), live.manifest)
     space = space_at(live.manifest, depth)
     check_space(options.get("space"), space)
+    compact = compacting(form.encoding, depth, live.manifest) if form.encoding in ("int8", "binary") else None
     z = check_answers(await worker.batcher.run(Encode(live.runtime, depth), rows), "x")
     worker.metrics.rows.labels("embed").inc(len(rows))
-    return worker.timed("write", answer.write, media_type, {"z": z}, answer.Origin(space, live.release), images_as=None)
+    return worker.timed("write", _write_codes, form, z, compact, answer.Origin(space, live.release))
 
 
 async def classify(worker: Worker, request: Request) -> Response:
@@ -136,14 +141,16 @@ async def classify(worker: Worker, request: Request) -> Response:
             f"the live release {live.release} has no classifier: `manifold train` on rows with labels makes one "
             "with --set supervised_fine_tuning.epochs=30"
         )
-    media_type = answer.choose(request.headers.get("accept"), answer.offers(None))
-    rows, options = await _read(worker, request, live, "x", ("space",))
+    accept, offered = request.headers.get("accept"), answer.offers(None)
+    answer.choose(accept, offered)
+    rows, options = await _read(worker, request, live, "x", ("space", "encoding"))
+    form = answer.choose_form(accept, offered, options.get("encoding"))
     check_space(options.get("space"), live.manifest.space_id)
     p = check_answers(await worker.batcher.run(Classify(live.runtime), rows), "x")
     worker.metrics.rows.labels("classify").inc(len(rows))
     origin = answer.Origin(live.manifest.space_id, live.release)
     labels = [classifier.label_names[index] for index in p.argmax(1)]
-    return worker.timed("write", answer.write, media_type, {"p": p}, origin, images_as=None, said={"label": labels})
+    return worker.timed("write", answer.write, form, {"p": p}, origin, images_as=None, said={"label": labels})
 
 
 async def generate(worker: Worker, request: Request) -> Response:
@@ -159,20 +166,22 @@ async def reconstruct(worker: Worker, request: Request) -> Response:
 async def sample(worker: Worker, request: Request) -> Response:
     """`count` new rows `x` and the codes `z` they were decoded from, drawn with `seed`, and how honest each is."""
     live = worker.champion.live()
-    media_type = answer.choose(request.headers.get("accept"), answer.offers(live.manifest.input))
+    accept, offered = request.headers.get("accept"), answer.offers(live.manifest.input)
+    answer.choose(accept, offered)
     body = await request.body()
     content_type = request.headers.get("content-type")
     # A bare POST asks for the defaults.
     fields = {} if not body and content_type is None else read_fields(
         body, content_type, request.query_params, _SAMPLE_OPTIONS
     )  # fmt: skip
+    form = answer.choose_form(accept, offered, fields.get("encoding"))
     plan = check_plan(fields, live.manifest, worker.settings)
     drawn = await _driven(worker, live.runtime, draw(live.runtime, plan))
     arrays = {"x": check_answers(drawn.x, "x"), "z": drawn.z}
     said: dict[str, Any] = {"method": plan.method, "steps": plan.steps}
-    if media_type == JSON:
+    if form.media_type == JSON:
         said["honesty"] = (await _driven(worker, live.runtime, judge(live.runtime, drawn))).as_fields()
-    return _drawn(worker, live, "sample", media_type, arrays, said)
+    return _drawn(worker, live, "sample", form, arrays, said)
 
 
 async def _answered_by_rows(
@@ -180,11 +189,13 @@ async def _answered_by_rows(
 ) -> Response:
     """What comes in `field`, worked on, as rows `x`."""
     live = worker.champion.live()
-    media_type = answer.choose(request.headers.get("accept"), answer.offers(live.manifest.input))
-    given, options = await _read(worker, request, live, field, ("space",))
+    accept, offered = request.headers.get("accept"), answer.offers(live.manifest.input)
+    answer.choose(accept, offered)
+    given, options = await _read(worker, request, live, field, ("space", "encoding"))
+    form = answer.choose_form(accept, offered, options.get("encoding"))
     check_space(options.get("space"), live.manifest.space_id)
     x = check_answers(await worker.batcher.run(work(live.runtime), given), field)
-    return _drawn(worker, live, operation, media_type, {"x": x})
+    return _drawn(worker, live, operation, form, {"x": x})
 
 
 async def _driven(worker: Worker, runtime: Runtime, chain: Chain[T]) -> T:
@@ -220,24 +231,28 @@ async def read_given(
     Raises:
         RequestError: it is not that, or not as the live release's rows and codes are.
     """
-    body = await request.body()
-    manifest = live.manifest
-    max_rows = worker.settings.max_rows
+    manifest, settings = live.manifest, worker.settings
+    content_type = request.headers.get("content-type")
+    query = request.query_params if request.scope["query_string"] else {}
+    images_as = manifest.input if field == "x" else None
+    expected = Expected(field, options, settings.max_rows, settings.max_body_bytes, images_as, or_field)
+    body: bytes | tuple[multipart.Part, ...]
+    if content_type is not None and is_multipart(content_type):
+        # Each row a part, and each option.
+        body = await multipart.receive(request.stream(), content_type, settings.max_rows + len(options))
+    else:
+        body = await request.body()
+
+    def read() -> Given:
+        came = read_rows(body, content_type, query, expected)
+        shape = manifest.input.shape if came.field == "x" else (manifest.code.size,)
+        return Given(check_rows(came.rows, came.field, shape, settings.max_rows), came.options, came.field)
+
     started = time.perf_counter()
-    read = read_rows(
-        body,
-        request.headers.get("content-type"),
-        request.query_params,
-        field=field,
-        options=options,
-        max_rows=max_rows,
-        images_as=manifest.input if field == "x" else None,
-        or_field=or_field,
-    )
-    shape = manifest.input.shape if read.field == "x" else (manifest.code.size,)
-    rows = check_rows(read.rows, read.field, shape, max_rows)
+    # Unpacking images in the event loop would hold up everybody.
+    given = await asyncio.to_thread(read) if may_hold_images(body, content_type) else read()
     worker.metrics.observe_stage("read", time.perf_counter() - started)
-    return Given(rows, read.options, read.field)
+    return given
 
 
 async def _read(
@@ -247,14 +262,21 @@ async def _read(
     return given.rows, given.options
 
 
+def _write_codes(form: answer.Form, z: Floats, compact: Int8 | Bits | None, origin: answer.Origin) -> Response:
+    if compact is None:
+        return answer.write(form, {"z": z}, origin, images_as=None)
+    codes, said = compact(z)
+    return answer.write(form, {"z": codes}, origin, images_as=None, said=said)
+
+
 def _drawn(
     worker: Worker,
     live: Live,
     operation: str,
-    media_type: str,
+    form: answer.Form,
     arrays: dict[str, Floats],
     said: Mapping[str, Any] = MappingProxyType({}),
 ) -> Response:
     worker.metrics.rows.labels(operation).inc(len(arrays["x"]))
     origin = answer.Origin(live.manifest.space_id, live.release)
-    return worker.timed("write", answer.write, media_type, arrays, origin, images_as=live.manifest.input, said=said)
+    return worker.timed("write", answer.write, form, arrays, origin, images_as=live.manifest.input, said=said)

@@ -49,14 +49,16 @@ async def score(worker: Worker, request: Request) -> Response:
     live = worker.champion.live()
     if live.runtime.spread is None:
         raise _not_kept(live, "the spread of its codes, and a reconstruction error alone is no score")
-    media_type = answer.choose(request.headers.get("accept"), answer.offers(None))
-    given = await read_given(worker, request, live, "x", ("space",))
+    accept, offered = request.headers.get("accept"), answer.offers(None)
+    answer.choose(accept, offered)
+    given = await read_given(worker, request, live, "x", ("space", "encoding"))
+    form = answer.choose_form(accept, offered, given.options.get("encoding"))
     check_space(given.options.get("space"), live.manifest.space_id)
     measured = check_answers(await _in_parts(worker, Measure(live.runtime), given.rows), "x")
     scores = judge_scores(measured, live.manifest.calibration)
     worker.metrics.rows.labels("score").inc(len(given.rows))
-    arrays = scores._asdict() if media_type == JSON else {"scores": np.stack(scores, axis=1)}
-    return worker.timed("write", answer.write, media_type, arrays, _origin(live), images_as=None)
+    arrays = scores._asdict() if form.media_type == JSON else {"scores": np.stack(scores, axis=1)}
+    return worker.timed("write", answer.write, form, arrays, _origin(live), images_as=None)
 
 
 async def neighbors(worker: Worker, request: Request) -> Response:
@@ -68,20 +70,22 @@ async def neighbors(worker: Worker, request: Request) -> Response:
     known = live.runtime.known_codes
     if known is None:
         raise _not_kept(live, "the codes of reference rows")
-    media_type = answer.choose(request.headers.get("accept"), answer.offers(None))
-    given = await read_given(worker, request, live, "x", ("k", "space"), "z")
+    accept, offered = request.headers.get("accept"), answer.offers(None)
+    answer.choose(accept, offered)
+    given = await read_given(worker, request, live, "x", ("k", "space", "encoding"), "z")
+    form = answer.choose_form(accept, offered, given.options.get("encoding"))
     check_space(given.options.get("space"), live.manifest.space_id)
     k = check_neighbours(given.options.get("k"), len(known), worker.settings.max_neighbours)
     codes = await _codes(worker, live, given)
     found = await _in_parts(worker, Neighbours(known, k), codes)
     worker.metrics.rows.labels("neighbors").inc(len(codes))
-    if media_type != JSON:
+    if form.media_type != JSON:
         arrays = {"neighbors": packed(known, found)}
-        return worker.timed("write", answer.write, media_type, arrays, _origin(live), images_as=None)
+        return worker.timed("write", answer.write, form, arrays, _origin(live), images_as=None)
     ids = ids_of(found)
     arrays = {"distance": np.ascontiguousarray(found[..., 1]), "map": known.map_of(ids)}
     said = {"id": ids, "label": known.names_of(ids)}
-    return worker.timed("write", answer.write, media_type, arrays, _origin(live), images_as=None, said=said)
+    return worker.timed("write", answer.write, form, arrays, _origin(live), images_as=None, said=said)
 
 
 async def interpolate(worker: Worker, request: Request) -> Response:
@@ -90,8 +94,10 @@ async def interpolate(worker: Worker, request: Request) -> Response:
     The ends are the reconstructions of the two; a PNG has them all side by side.
     """
     live = worker.champion.live()
-    media_type = answer.choose(request.headers.get("accept"), answer.offers(live.manifest.input))
-    given = await read_given(worker, request, live, "x", ("steps", "space"), "z")
+    accept, offered = request.headers.get("accept"), answer.offers(live.manifest.input)
+    answer.choose(accept, offered)
+    given = await read_given(worker, request, live, "x", ("steps", "space", "encoding"), "z")
+    form = answer.choose_form(accept, offered, given.options.get("encoding"))
     check_space(given.options.get("space"), live.manifest.space_id)
     steps = check_path(given.rows, given.field, given.options.get("steps"), worker.settings.max_rows)
     z = straight(await _codes(worker, live, given), steps)
@@ -102,7 +108,7 @@ async def interpolate(worker: Worker, request: Request) -> Response:
     return worker.timed(
         "write",
         answer.write,
-        media_type,
+        form,
         {"x": x, "z": z},
         _origin(live),
         images_as=live.manifest.input,

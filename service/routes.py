@@ -102,7 +102,7 @@ async def index(worker: Worker, _request: Request) -> Response:
 async def openapi(worker: Worker, _request: Request) -> Response:
     """The OpenAPI document of everything that is served here."""
     live = worker.champion.live() if worker.champion.is_live else None
-    return _json(openapi_document(None if live is None else live.manifest.input))
+    return _json(openapi_document(None if live is None else live.manifest))
 
 
 async def metrics(worker: Worker, _request: Request) -> Response:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from scipy import stats
 
@@ -18,6 +18,7 @@ from service.release.atomic import write_atomically
 PAGE = DOCS / "papers.md"
 PICTURE = PAGE.parent / "images" / "error_by_corruption.png"
 _LEVELS = ("0", "10", "25", "40")
+_FIGURE_8 = "Vincent 2010, figure 8: flat from 10 to 40 %, better than 0"
 
 
 def rows(outcomes: Mapping[str, Outcome]) -> Iterator[Row]:
@@ -45,12 +46,38 @@ def rows(outcomes: Mapping[str, Outcome]) -> Iterator[Row]:
     yield from _contraction_and_noise(outcomes)
     if {f"sdae3-basic-{level}" for level in _LEVELS} <= have:
         without = statistics.fmean(outcomes["sdae3-basic-0"].values("error"))
-        for level in _LEVELS:
-            said = "Vincent 2010, figure 8: flat from 10 to 40 %, better than 0"
-            yield _error(f"sdae_error_at_{level}", outcomes[f"sdae3-basic-{level}"], without, said)
+        at_levels = [
+            _error(f"sdae_error_at_{level}", outcomes[f"sdae3-basic-{level}"], without, _FIGURE_8) for level in _LEVELS
+        ]
+        yield from at_levels
+        if outcomes["sdae3-basic-0"].protocol.seeds > 1:
+            yield flatness(at_levels[1:])
     if {"dae1", "ae1-clean"} <= have:
         noisy = [outcomes[name].figures[0]["noisy_squared_error"] for name in ("dae1", "ae1-clean")]
         yield Row("dae_over_ae_noisy_error", noisy[0] / noisy[1], "ratio", 0.6, "lower", "below 1", seed=0)
+
+
+def flatness(levels: Sequence[Row]) -> Row:
+    """How far the levels of corruption lie apart: the worst mean error minus the best, in points.
+
+    Flat is what the seeds cannot tell from no difference: at most half the 95 % interval of that difference, seed by
+    seed (Student's t), so that the interval includes 0.
+
+    Args:
+        levels: rows of test errors, each of the same seeds, two or more.
+    """
+    best, *_, worst = sorted(levels, key=lambda row: row.value)
+    ours, theirs = (_by_seed(row) for row in (worst, best))
+    difference = _interval([one - other for one, other in zip(ours, theirs, strict=True)], None)
+    half = difference["high"] - difference["mean"]
+    sides = {row.name: row.sides["test error"] for row in (worst, best)} | {"difference": difference}
+    return Row(
+        "sdae_error_spread_10_to_40", difference["mean"], "points", half, "lower", f"{_FIGURE_8} (flat)", sides=sides
+    )
+
+
+def _by_seed(row: Row) -> list[float]:
+    return [value for name, value in row.sides["test error"].items() if name.startswith("seed ")]
 
 
 def _contraction_and_noise(outcomes: Mapping[str, Outcome]) -> Iterator[Row]:

@@ -12,13 +12,14 @@ import torch
 from benchmarks.harness import Row, interleave, ratio
 from benchmarks.training.subjects import ROWS, Images, Seconds, layer_epoch, mnist, named, recipe
 from models.objectives import layer_objective
-from models.precision import Products, multiplies_bfloat16
+from models.precision import multiplies_bfloat16
 from models.pretraining import pretrain_layer
 from models.recipe_parts import Loss
 from models.stack import build_stack
 
 _ROUNDS = 9
-_PRECISIONS: tuple[Products, Products] = ("bfloat16", "float32")
+_Products = Literal["bfloat16", "float32"]
+_PRECISIONS: tuple[_Products, _Products] = ("bfloat16", "float32")
 # Features and width of a layer: one that `auto` leaves in float32, the smallest that it does not, and a usual one.
 _SIZES = ((128, 128), (256, 256), (784, 1000))
 _EPOCHS = 5
@@ -70,7 +71,7 @@ def _errors(device: torch.device) -> Iterator[Row]:
         )
 
 
-def _error(precision: Products, loss: Loss, seed: int, images: Images, device: torch.device) -> float:
+def _error(precision: _Products, loss: Loss, seed: int, images: Images, device: torch.device) -> float:
     """Of rows not learned from, reconstructed in float32: summed over pixels, mean over images."""
     pretraining = {"epochs": _EPOCHS, "batch_size": 128, "precision": precision}
     subject = recipe("ae", seed=seed, loss=loss, pretraining=pretraining)

@@ -12,6 +12,7 @@ from flows.steps.datasets import Dataset
 from flows.steps.evaluation import Subject, measured
 from flows.steps.gate import judge
 from flows.steps.onnx_export import export_classifier, export_networks
+from flows.steps.phases import PHASES_FILE, read_phases, write_phases
 from flows.steps.release_contents import Lineage, complete_release, draw_figures, space_of
 from flows.steps.sampling_contents import is_contractive
 from flows.steps.training import load_classifier, load_stack, preprocessing_of
@@ -60,6 +61,7 @@ def export_step(
             classifier = load_classifier(dataset, recipe, classifier_folder)
             export_classifier(preprocessing, classifier, rows, folder)
             shutil.copyfile(classifier_folder / WEIGHTS_FILE, folder / CLASSIFIER_WEIGHTS_FILE)
+        write_phases(read_phases(*(one for one in (stack_folder, classifier_folder) if one is not None)), folder)
 
     # A folder's name stands for data, recipe and weights; what was exported before there were walks has none.
     made_from: dict[str, object] = {"stack": stack_folder.name}
@@ -85,10 +87,11 @@ def publish_step(dataset: Dataset, recipe: Recipe, exported: Path, home: Home, l
     """
     store = ReleaseStore(home)
     with store.draft() as draft:
-        shutil.copytree(exported, draft, dirs_exist_ok=True)
+        # What it says of the training goes into the manifest.
+        shutil.copytree(exported, draft, dirs_exist_ok=True, ignore=shutil.ignore_patterns(PHASES_FILE))
         scale = error_scale(dataset, recipe)
         known = lineage(space_of(draft / "encoder.onnx"))
-        manifest = complete_release(draft, dataset, recipe, scale, known)
+        manifest = complete_release(draft, dataset, recipe, scale, known, read_phases(exported))
         runtime = Runtime.load(draft, manifest, device="cpu")
         stack = load_stack(dataset, recipe, exported)
         manifest = measured(Subject(runtime, dataset, recipe, preprocessing_of(dataset, recipe), stack))

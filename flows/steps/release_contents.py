@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
 import numpy as np
-import torch
 from jaxtyping import Float32
 
 from flows.steps.classification import describe_classifier
@@ -21,15 +21,12 @@ from flows.steps.latent import (
     squared_errors,
 )
 from flows.steps.onnx_export import OPSET
+from flows.steps.phases import Phase
 from flows.steps.report.release_pictures import release_pictures
 from flows.steps.report.stored import store_pictures
 from flows.steps.sampling_contents import describe_sampling
-from flows.steps.training_state import training_device
-from models.objectives import penalty_forms
-from models.precision import phase_precisions
 from models.recipe import Recipe
 from models.sampling import Density, fit_density
-from models.stack import build_stack
 from service.density import Spread
 from service.release.home import MODEL_NAME
 from service.release.manifest import Code, CodeLayer, Data, Golden, Input, Manifest, Reference
@@ -59,7 +56,12 @@ def space_of(encoder: Path) -> str:
 
 
 def complete_release(
-    folder: Path, dataset: Dataset, recipe: Recipe, scale: tuple[float, ...], lineage: Lineage
+    folder: Path,
+    dataset: Dataset,
+    recipe: Recipe,
+    scale: tuple[float, ...],
+    lineage: Lineage,
+    phases: Mapping[str, Phase],
 ) -> Manifest:
     """Add golden batch, density, spread of the codes and reference to a folder that holds the graphs.
 
@@ -71,6 +73,7 @@ def complete_release(
         recipe: what was trained.
         scale: what one unit of reconstruction error is, one number or one a feature.
         lineage: version, time, parent, flow run.
+        phases: what each phase of the training said of itself.
 
     Returns:
         The manifest, still without figures and without the digests of the files.
@@ -123,10 +126,8 @@ def complete_release(
         reference=_save_reference(dataset, chosen, rows, codes, folder / "reference"),
         sampling=describe_sampling(folder, dataset, recipe, density, rows, codes),
         classifier=describe_classifier(folder, dataset),
-        precisions=phase_precisions(
-            recipe, record.shape, len(record.label_names or ()), torch.device(training_device())
-        ),
-        contraction_forms=penalty_forms(recipe, build_stack(recipe, record.shape)),
+        precisions={name: phase.precision for name, phase in phases.items()},
+        contraction_forms={name: phase.penalty for name, phase in phases.items() if phase.penalty is not None},
         opset=OPSET,
         versions={name: version for name in _LIBRARIES if (version := _version(name))},
         parent=lineage.parent,

@@ -11,6 +11,7 @@ import numpy as np
 
 from flows.steps.datasets import Dataset, Split
 from flows.steps.errors import LabelsMissingError
+from flows.steps.phases import Phases, phase_of, read_phases, write_phases
 from flows.steps.training_state import (
     checkpoint_of,
     finished,
@@ -100,7 +101,7 @@ def pretrain_step(
             on_epoch=on_epoch,
             checkpoints=checkpoint_of(home, key),
         )
-        _save(trained, folder)
+        _save(trained, phase_of(f"layer_{index + 1}", trained), folder)
         for split, rows in inputs.items():
             codes = _create(folder / f"{split}.npy", (len(rows), *pair.code_shape))
             encode_rows(pair, rows, codes, training_device())
@@ -149,7 +150,7 @@ def fine_tune_step(
             on_epoch=on_epoch,
             checkpoints=checkpoint_of(home, key),
         )
-        _save(trained, folder)
+        _save(trained, read_phases(*layers) | phase_of("fine_tuning", trained), folder)
 
     return finished(home, key, make)
 
@@ -203,7 +204,7 @@ def classify_step(
             on_epoch=on_epoch,
             checkpoints=checkpoint_of(home, key),
         )
-        _save(trained, folder)
+        _save(trained, phase_of("supervised_fine_tuning", trained), folder)
 
     return finished(home, key, make)
 
@@ -252,8 +253,9 @@ def _load_layers(stack: Stack, layers: list[Path]) -> None:
         pair.load_state_dict(load_weights(layer))
 
 
-def _save(trained: Trained, folder: Path) -> None:
+def _save(trained: Trained, phases: Phases, folder: Path) -> None:
     save_weights(trained.state, folder)
+    write_phases(phases, folder)
     (folder / "reports.json").write_text(json.dumps([asdict(report) for report in trained.reports], indent=2))
 
 

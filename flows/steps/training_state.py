@@ -30,7 +30,7 @@ from service.release.atomic import folder_in_one_step
 from service.release.drafts import is_held, remove_abandoned
 
 WEIGHTS_FILE = "weights.safetensors"
-_FORMAT = 2
+_FORMAT = 3
 
 # A checkpoint is named by what is learned: another learning rate is another training.
 _WHAT_FOR = (

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
+import numpy.typing as npt
 from starlette.responses import Response
 
-from service.errors import UnsupportedTypeError
-from service.formats import images, json, npy
+from service.errors import InvalidValueError, UnsupportedTypeError
+from service.formats import base64_arrays, images, json, npy
 from service.formats.request import JSON
 from service.release.manifest import Input
-from service.sessions import Floats
 
 PNG = "image/png"
+
+# Float: numbers. Base64: JSON whose arrays are base64 of float32. Int8 and binary: of codes only, see
+# `service.compact_codes`.
+Encoding = Literal["float", "base64", "int8", "binary"]
+OF_ROWS: tuple[Encoding, ...] = ("float", "base64")
+OF_CODES: tuple[Encoding, ...] = get_args(Encoding)
 
 
 class Origin(NamedTuple):
@@ -24,13 +30,56 @@ class Origin(NamedTuple):
     release: str
 
 
+class Form(NamedTuple):
+    """How an answer is written."""
+
+    media_type: str
+    encoding: Encoding
+
+
+def choose_form(
+    accept: str | None, offered: tuple[str, ...], encoding: Any, known: tuple[Encoding, ...] = OF_ROWS
+) -> Form:
+    """The media type that `choose` gives, of those that the encoding asked for can be in.
+
+    Args:
+        accept: the header.
+        offered: media types that the answer can have.
+        encoding: what came under that name; None where nothing did.
+        known: encodings that the answer can have.
+
+    Raises:
+        UnsupportedTypeError: see `choose`.
+        InvalidValueError: no such encoding, or Accept leaves no media type that it can be in.
+    """
+    if encoding is None or encoding == "float":
+        return Form(choose(accept, offered), "float")
+    if encoding not in known:
+        came = f"{encoding!r:.40}" if isinstance(encoding, str) else json.kind_of(encoding)
+        raise InvalidValueError(f"encoding: {came} came, {' or '.join(known)} expected", field="encoding")
+    chosen: Encoding = encoding
+    possible = (JSON,) if chosen == "base64" else (JSON, npy.MEDIA_TYPE)
+    try:
+        return Form(choose(accept, possible), chosen)
+    except UnsupportedTypeError as error:
+        raise InvalidValueError(
+            f"encoding: {chosen} came, which is of {' or '.join(possible)}, and Accept: {accept} leaves none of that",
+            field="encoding",
+        ) from error
+
+
 def choose(accept: str | None, offered: tuple[str, ...]) -> str:
     """The first offered media type among those the client likes best.
 
     Raises:
         UnsupportedTypeError: it accepts none of them.
     """
-    ranges = _ranges(accept or "*/*")
+    # What nearly all clients send.
+    if accept is None or accept == "*/*":
+        return offered[0]
+    if accept in offered:
+        return accept
+    ranges = _ranges(accept)
     for wanted, weight in sorted(ranges.items(), key=lambda entry: -entry[1]):
         for offer in offered:
             fits = wanted in (offer, offer.partition("/")[0] + "/*", "*/*")
@@ -41,8 +90,8 @@ def choose(accept: str | None, offered: tuple[str, ...]) -> str:
 
 
 def write(
-    media_type: str,
-    arrays: dict[str, Floats],
+    form: Form,
+    arrays: Mapping[str, npt.NDArray[Any]],
     origin: Origin,
     images_as: Input | None,
     said: Mapping[str, Any] = MappingProxyType({}),
@@ -51,7 +100,7 @@ def write(
     """The answer.
 
     Args:
-        media_type: one that `choose` gave.
+        form: one that `choose_form` gave.
         arrays: by name, the main one first; npy and PNG hold that one only.
         origin: said in the JSON, and in headers whatever the type.
         images_as: how to draw the main array, where it can be drawn.
@@ -62,13 +111,18 @@ def write(
         UnsupportedTypeError: a PNG was asked for, and the live release's rows are no images.
     """
     main = next(iter(arrays.values()))
-    if media_type == npy.MEDIA_TYPE:
+    if form.media_type == npy.MEDIA_TYPE:
         content = npy.write(main)
-    elif media_type == PNG and images_as is not None:
+    elif form.media_type == PNG and images_as is not None:
         content = images.write_grid(main, images_as, columns)
     else:
-        content = json.write({**arrays, **said, **origin._asdict()})
-    return Response(content, 200, origin_headers(origin), media_type)
+        written = (
+            {name: base64_arrays.write(array) for name, array in arrays.items()}
+            if form.encoding == "base64"
+            else arrays
+        )
+        content = json.write({**written, **said, "space": origin.space, "release": origin.release})
+    return Response(content, 200, origin_headers(origin), form.media_type)
 
 
 def origin_headers(origin: Origin) -> dict[str, str]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import binascii
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
-from service.errors import InvalidValueError, MalformedError, RequestError
-from service.formats import images
+from service.errors import InvalidValueError, MalformedError
+from service.formats import images, json
 from service.release.manifest import Input
 
 _KINDS = " or ".join(images.MEDIA_TYPES)
@@ -44,9 +45,35 @@ def read(text: str, expected: Input, field: str, where: str) -> npt.NDArray[Any]
         content = binascii.a2b_base64(payload, strict_mode=True)
     except ValueError as error:
         raise MalformedError(f"{where}: not base64: {error}", field=field) from error
-    try:
-        return images.read(content, media_type, expected, where)
-    except RequestError as error:
-        # Which image it was; a damaged one calls itself the body.
-        _, _, what = error.message.partition(": ")
-        raise type(error)(f"{where}: {what}", field=field) from error
+    return images.read_one_of_many(content, media_type, expected, field, where)
+
+
+def are_some(value: Any) -> bool:
+    """Whether a value of JSON is a list that begins with text: images, which take a while to read."""
+    return isinstance(value, list) and isinstance(next(iter(value), None), str)
+
+
+def read_all(texts: list[Any], expected: Input, field: str, max_rows: int, max_values: int) -> npt.NDArray[Any]:
+    """Data URIs -> rows (batch, height, width) or (batch, height, width, channels).
+
+    Args:
+        texts: what came under `field`, a URI each.
+        expected: what the live release's rows are.
+        field: the field of the request that they are in.
+        max_rows: more are refused before they are looked at.
+        max_values: more values of all images are refused before one is unpacked.
+
+    Raises:
+        InvalidValueError, MalformedError: see `read`; or one is no text.
+        TooLargeError: too many rows, or values.
+    """
+    if len(texts) > max_rows:
+        raise json.too_many_rows(field, len(texts), max_rows)
+    images.check_total(len(texts), expected, field, max_values)
+    rows = []
+    for index, text in enumerate(texts):
+        where = f"{field}[{index}]"
+        if not isinstance(text, str):
+            raise InvalidValueError(f"{where}: no text came, a data URI expected as in {field}[0]", field=field)
+        rows.append(read(text, expected, field, where))
+    return np.concatenate(rows)

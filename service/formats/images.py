@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
-from service.errors import InvalidValueError, MalformedError, UnsupportedTypeError
+from service.errors import InvalidValueError, MalformedError, RequestError, TooLargeError, UnsupportedTypeError
 from service.release.manifest import Input
 from service.sessions import Floats
 
@@ -29,7 +29,7 @@ _MODES = {
 _DEEP = ("I;16",)
 
 
-def read(body: bytes, media_type: str, expected: Input, field: str) -> npt.NDArray[Any]:
+def read(body: bytes | memoryview, media_type: str, expected: Input, field: str) -> npt.NDArray[Any]:
     """One image -> one row, (1, height, width) or (1, height, width, channels), values as the file has them.
 
     An image without opacity is opaque where the row has a channel for it. The size that the file declares is
@@ -61,11 +61,54 @@ def read(body: bytes, media_type: str, expected: Input, field: str) -> npt.NDArr
         if channels in (1, 3) and image.has_transparency_data:
             raise InvalidValueError(f"{field}: an image with transparency came, an opaque one expected", field=field)
         pixels = np.asarray(image if deep else image.convert(_NAMES[channels]))
-    except (UnidentifiedImageError, Image.DecompressionBombError) as error:
+    except Image.DecompressionBombError as error:
+        # Refused by pillow for the size that its header declares, before ours was asked.
+        raise InvalidValueError(
+            f"{field}: an image of far too many pixels came, {width} × {height} expected", field=field
+        ) from error
+    except UnidentifiedImageError as error:
         raise MalformedError(f"body: not a {kind} image that can be read", field="body") from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise MalformedError(f"body: a damaged {kind} image: {error}", field="body") from error
     return pixels[np.newaxis]
+
+
+def kinds(described: Input) -> tuple[str, ...]:
+    """The media types in which a row can come: WebP has no grey, and only PNG has 16 bits.
+
+    Raises:
+        UnsupportedTypeError: the live release's rows are no images.
+    """
+    _, _, channels = _size(described)
+    if described.maximum > 255:
+        return ("image/png",)
+    return ("image/png", "image/jpeg") if channels < 3 else tuple(MEDIA_TYPES)
+
+
+def read_one_of_many(
+    content: bytes | memoryview, media_type: str, expected: Input, field: str, where: str
+) -> npt.NDArray[Any]:
+    """As `read`, and a refusal says `where` among the others the image is: `x[3]`."""
+    try:
+        return read(content, media_type, expected, where)
+    except RequestError as error:
+        # A damaged one calls itself the body.
+        _, _, what = error.message.partition(": ")
+        raise type(error)(f"{where}: {what}", field=field) from error
+
+
+def check_total(count: int, expected: Input, field: str, max_values: int) -> None:
+    """Nothing, if `count` images are not too much to unpack: a small file may hold a large image.
+
+    Raises:
+        TooLargeError: all together they have more than `max_values` values.
+    """
+    values = count * math.prod(expected.shape)
+    if values > max_values:
+        raise TooLargeError(
+            f"{field}: {count:,} images of {values:,} values in all came, at most {max_values:,} in one request",
+            field=field,
+        )
 
 
 def write_grid(rows: Floats, described: Input, columns: int | None = None) -> bytes:

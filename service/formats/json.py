@@ -10,6 +10,7 @@ import numpy.typing as npt
 import orjson
 
 from service.errors import InvalidValueError, MalformedError, TooLargeError
+from service.formats.numbers import as_floats
 
 _DEEPEST = 8
 # What stops the parser: words for what is no number, or an exponent beyond a double.
@@ -33,6 +34,18 @@ def read_object(body: bytes) -> dict[str, Any]:
     if not isinstance(fields, dict):
         raise InvalidValueError(f"body: {kind_of(fields)} came, an object expected", field="body")
     return fields
+
+
+def read_floats(value: Any, field: str, max_rows: int, *, suspicious: bool) -> npt.NDArray[Any]:
+    """Nested lists of numbers -> an array of their shape, float32 where that can be had quickly.
+
+    Arguments and errors are those of `read_rows`, which says what is wrong.
+    """
+    if not suspicious and isinstance(value, list) and len(value) <= max_rows:
+        floats = as_floats(value)
+        if floats is not None:
+            return floats
+    return read_rows(value, field, max_rows, suspicious=suspicious)
 
 
 def read_rows(value: Any, field: str, max_rows: int, *, suspicious: bool) -> npt.NDArray[Any]:
@@ -67,7 +80,8 @@ def read_rows(value: Any, field: str, max_rows: int, *, suspicious: bool) -> npt
 
 def has_booleans(body: bytes) -> bool:
     """Whether the text has a `true` or `false`, if only inside a string."""
-    return b"true" in body or b"false" in body
+    # One letter is found much faster than a word, and numbers have none of these.
+    return (b"u" in body and b"true" in body) or (b"l" in body and b"false" in body)
 
 
 def too_many_rows(field: str, came: int, limit: int) -> TooLargeError:

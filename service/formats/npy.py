@@ -9,7 +9,8 @@ from __future__ import annotations
 import io
 import math
 import re
-from typing import Any
+from functools import lru_cache
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,8 @@ MEDIA_TYPE = "application/x-npy"
 
 _MAGIC = b"\x93NUMPY"
 _LONGEST_HEADER = 10_000
+# As numpy pads it, for most arrays: such are kept.
+_USUAL_HEADER = 118
 _MOST_DIMENSIONS = 8
 _HEADER = re.compile(
     r"\{\s*'descr':\s*(?P<descr>'[^']{1,16}'|\[.*\])\s*,\s*'fortran_order':\s*(?P<fortran>True|False)\s*,"
@@ -37,16 +40,7 @@ def read(body: bytes, field: str) -> npt.NDArray[Any]:
         InvalidValueError: it holds something else than numbers: objects, booleans, strings.
     """
     header, start = _header(body)
-    match = _HEADER.fullmatch(header)
-    if match is None:
-        raise MalformedError("body: the npy header is not one that numpy writes", field="body")
-    descr = match["descr"].strip("'")
-    if not _NUMBER.fullmatch(descr):
-        raise InvalidValueError(f"{field}: dtype {_dtype_name(descr)} came, integers or floats expected", field=field)
-    shape = tuple(int(size) for size in match["shape"].replace(",", " ").split() if len(size) < 16)
-    if len(shape) > _MOST_DIMENSIONS:
-        raise InvalidValueError(f"{field}: {len(shape)} dimensions came", field=field)
-    dtype = np.dtype(descr)
+    dtype, shape, order = (_known if len(header) <= _USUAL_HEADER else _parsed)(header, field)
     stated = math.prod(shape) * dtype.itemsize
     if len(body) - start != stated:
         raise MalformedError(
@@ -55,7 +49,7 @@ def read(body: bytes, field: str) -> npt.NDArray[Any]:
         )
     values = np.frombuffer(body, dtype, offset=start)
     try:
-        return values.reshape(shape, order="F" if match["fortran"] == "True" else "C")
+        return values.reshape(shape, order=order)
     except ValueError as error:
         # No values, and lengths beside the 0 that numpy cannot hold.
         raise InvalidValueError(f"{field}: shape {shape} came, which no array has", field=field) from error
@@ -63,13 +57,44 @@ def read(body: bytes, field: str) -> npt.NDArray[Any]:
 
 def write(array: npt.NDArray[Any]) -> bytes:
     """The bytes of an npy file, version 1.0."""
+    return b"".join((_written_header(array.dtype, array.shape), np.ascontiguousarray(array).data))
+
+
+@lru_cache(maxsize=256)
+def _written_header(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
     buffer = io.BytesIO()
-    np.save(buffer, array, allow_pickle=False)
+    described = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(buffer, described)
     return buffer.getvalue()
 
 
-def _header(body: bytes) -> tuple[str, int]:
-    """The header's text, and where the values begin."""
+class _Stated(NamedTuple):
+    """What a header says."""
+
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    order: Literal["C", "F"]
+
+
+def _parsed(header: bytes, field: str) -> _Stated:
+    match = _HEADER.fullmatch(header.decode("latin-1"))
+    if match is None:
+        raise MalformedError("body: the npy header is not one that numpy writes", field="body")
+    descr = match["descr"].strip("'")
+    if not _NUMBER.fullmatch(descr):
+        raise InvalidValueError(f"{field}: dtype {_dtype_name(descr)} came, integers or floats expected", field=field)
+    shape = tuple(int(size) for size in match["shape"].replace(",", " ").split() if len(size) < 16)
+    if len(shape) > _MOST_DIMENSIONS:
+        raise InvalidValueError(f"{field}: {len(shape)} dimensions came", field=field)
+    return _Stated(np.dtype(descr), shape, "F" if match["fortran"] == "True" else "C")
+
+
+# Clients send the same few headers over and over.
+_known = lru_cache(maxsize=256)(_parsed)
+
+
+def _header(body: bytes) -> tuple[bytes, int]:
+    """The header, and where the values begin."""
     if not body.startswith(_MAGIC) or len(body) < 12 or body[6] not in (1, 2, 3):
         raise MalformedError("body: not an npy file", field="body")
     # Version 1 has two bytes of length, 2 and 3 have four.
@@ -77,7 +102,7 @@ def _header(body: bytes) -> tuple[str, int]:
     length = int.from_bytes(body[8:start], "little")
     if length > _LONGEST_HEADER or start + length > len(body):
         raise MalformedError(f"body: an npy header of {length:,} bytes is not there or too long", field="body")
-    return body[start : start + length].decode("latin-1"), start + length
+    return body[start : start + length], start + length
 
 
 def _dtype_name(descr: str) -> str:

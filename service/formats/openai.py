@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import math
 import sys
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -12,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from starlette.responses import Response
 
-from service.errors import InvalidValueError, TooLargeError
-from service.formats import data_uri, json
+from service.errors import InvalidValueError
+from service.formats import data_uri, images, json
 from service.formats.answer import Origin, origin_headers
 from service.formats.request import JSON
 from service.release.manifest import Input
@@ -28,7 +27,7 @@ Encoding = Literal["float", "base64"]
 
 def has_images(value: Any) -> bool:
     """Whether `input` is text, or begins with it: images, which take a while to read."""
-    return isinstance(value, str) or (isinstance(value, list) and isinstance(next(iter(value), None), str))
+    return isinstance(value, str) or data_uri.are_some(value)
 
 
 def read_input(value: Any, described: Input, *, max_rows: int, max_bytes: int, suspicious: bool) -> npt.NDArray[Any]:
@@ -44,11 +43,14 @@ def read_input(value: Any, described: Input, *, max_rows: int, max_bytes: int, s
     Raises:
         InvalidValueError, MalformedError, TooLargeError: see `json.read_rows` and `data_uri.read`.
     """
-    if has_images(value):
-        return _read_images([value] if isinstance(value, str) else value, described, max_rows, max_bytes, value)
+    if isinstance(value, str):
+        images.check_total(1, described, INPUT, max_bytes)
+        return data_uri.read(value, described, INPUT, INPUT)
+    if data_uri.are_some(value):
+        return data_uri.read_all(value, described, INPUT, max_rows, max_bytes)
     # The values of one row, or the lines of one image, are no rows, however many they are.
     are_rows = _levels(value) > len(described.shape)
-    return json.read_rows(value, INPUT, max_rows if are_rows else sys.maxsize, suspicious=suspicious)
+    return json.read_floats(value, INPUT, max_rows if are_rows else sys.maxsize, suspicious=suspicious)
 
 
 def read_encoding(value: Any) -> Encoding:
@@ -99,24 +101,6 @@ def listed(names: list[str], created: str) -> dict[str, Any]:
         seconds = 0
     models = [{"id": name, "object": "model", "created": seconds, "owned_by": "manifold"} for name in names]
     return {"object": "list", "data": models}
-
-
-def _read_images(texts: list[Any], described: Input, max_rows: int, max_bytes: int, came: Any) -> npt.NDArray[Any]:
-    if len(texts) > max_rows:
-        raise json.too_many_rows(INPUT, len(texts), max_rows)
-    values = len(texts) * math.prod(described.shape)
-    if values > max_bytes:
-        raise TooLargeError(
-            f"{INPUT}: {len(texts):,} images of {values:,} values in all came, at most {max_bytes:,} in one request",
-            field=INPUT,
-        )
-    rows = []
-    for index, text in enumerate(texts):
-        where = INPUT if isinstance(came, str) else f"{INPUT}[{index}]"
-        if not isinstance(text, str):
-            raise InvalidValueError(f"{where}: no text came, a data URI expected as in {INPUT}[0]", field=INPUT)
-        rows.append(data_uri.read(text, described, INPUT, where))
-    return np.concatenate(rows)
 
 
 def _levels(value: Any) -> int:

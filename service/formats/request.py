@@ -3,74 +3,71 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy.typing as npt
 
 from service.errors import InvalidValueError, UnsupportedTypeError
-from service.formats import images, json, npy
-from service.release.manifest import Input
+from service.formats import base64_arrays, data_uri, images, json, multipart, npy
+from service.formats.expected import Expected, Read, one_of, refuse_unknown
+from service.formats.form import read_form
 
 JSON = "application/json"
 
 
-class Read(NamedTuple):
-    """What a request says.
+def is_multipart(content_type: str | None) -> bool:
+    """Whether a body is to be received by `multipart.receive`."""
+    return _media_type(content_type) == multipart.MEDIA_TYPE
 
-    Attributes:
-        rows: the array under the rows' field; numbers of any shape.
-        options: the other fields, as they came: JSON values, or text from the query string.
-        field: what the rows are called.
-    """
 
-    rows: npt.NDArray[Any]
-    options: dict[str, Any]
-    field: str
+def may_hold_images(body: bytes | tuple[multipart.Part, ...], content_type: str | None) -> bool:
+    """Whether reading it may take a while: pixels have to be unpacked."""
+    if not isinstance(body, bytes):
+        return any(part.is_image for part in body)
+    if _media_type(content_type) == JSON:
+        # One letter is found much faster than a word, and numbers do not have this one.
+        return b"d" in body and b'"data:' in body
+    return (content_type or "").startswith("image/")
 
 
 def read_rows(
-    body: bytes,
-    content_type: str | None,
-    query: Mapping[str, str],
-    *,
-    field: str,
-    options: tuple[str, ...],
-    max_rows: int,
-    images_as: Input | None,
-    or_field: str | None = None,
+    body: bytes | tuple[multipart.Part, ...], content_type: str | None, query: Mapping[str, str], expected: Expected
 ) -> Read:
     """Rows and options of a request.
 
     Args:
-        body: the bytes.
+        body: the bytes, or the parts of a multipart body.
         content_type: the header; parameters after `;` are ignored.
-        query: the query string, which holds the options of bodies that are not JSON.
-        field: what the rows are called: "x" for data, "z" for codes.
-        options: fields that may come beside the rows.
-        max_rows: more are refused.
-        images_as: the input of the live release where rows may be an image, else None.
-        or_field: what may come in the place of `field`. A body that is not JSON says so by the option `field`, and is
-            no image then.
+        query: the query string, which holds the options of bodies that have no place for them.
+        expected: what the route takes.
 
     Raises:
         UnsupportedTypeError, MalformedError, InvalidValueError, TooLargeError: see the formats.
     """
+    if not isinstance(body, bytes):
+        # One place for each option: beside a form, as beside JSON, the query string says nothing.
+        refuse_unknown(query, ())
+        return read_form(body, expected)
     media_type = _media_type(content_type)
-    names = (field,) if or_field is None else (field, or_field)
     if media_type == JSON:
-        fields = read_fields(body, content_type, query, (*names, *options))
-        field = _one_of(names, fields)
-        value = fields.pop(field)
-        return Read(json.read_rows(value, field, max_rows, suspicious=json.has_booleans(body)), fields, field)
+        fields = read_fields(body, content_type, query, (*expected.names, *expected.options))
+        field = one_of(expected.names, fields)
+        return Read(_read_value(fields.pop(field), field, body, expected), fields, field)
     said = dict(query)
-    if or_field is not None:
-        field, images_as = _named(said, names, images_as)
-    _refuse_unknown(said, options)
+    field = expected.field
+    if expected.or_field is not None:
+        field = said.pop("field", field)
+        if field not in expected.names:
+            names = " or ".join(expected.names)
+            raise InvalidValueError(f"field: {field:.40} came, {names} expected", field="field")
+    images_as = expected.images_in(field)
+    refuse_unknown(said, expected.options)
     if media_type == npy.MEDIA_TYPE:
         return Read(npy.read(body, field), said, field)
     if media_type in images.MEDIA_TYPES and images_as is not None:
+        images.check_total(1, images_as, field, expected.max_values)
         return Read(images.read(body, media_type, images_as, field), said, field)
-    spoken = [JSON, npy.MEDIA_TYPE, *(images.MEDIA_TYPES if images_as is not None else ())]
+    spoken = [JSON, npy.MEDIA_TYPE, multipart.MEDIA_TYPE, *(images.MEDIA_TYPES if images_as is not None else ())]
     raise _unsupported(content_type, spoken)
 
 
@@ -87,29 +84,20 @@ def read_fields(
     if _media_type(content_type) != JSON:
         raise _unsupported(content_type, [JSON])
     # One place for each option: beside JSON the query string says nothing.
-    _refuse_unknown(query, ())
+    refuse_unknown(query, ())
     fields = json.read_object(body)
-    _refuse_unknown(fields, allowed)
+    refuse_unknown(fields, allowed)
     return fields
 
 
-def _one_of(names: tuple[str, ...], fields: Mapping[str, Any]) -> str:
-    """The one name that is a field."""
-    came = [name for name in names if name in fields]
-    if not came:
-        instead = "".join(f", or {name}" for name in names[1:])
-        raise InvalidValueError(f"{names[0]}: missing; an array of rows expected{instead}", field=names[0])
-    if len(came) > 1:
-        raise InvalidValueError(f"{' and '.join(came)} came, one of them expected", field=came[-1])
-    return came[0]
-
-
-def _named(said: dict[str, Any], names: tuple[str, ...], images_as: Input | None) -> tuple[str, Input | None]:
-    """The name that the option `field` chooses, which is taken away, and as what images are read then."""
-    chosen = said.pop("field", names[0])
-    if chosen not in names:
-        raise InvalidValueError(f"field: {chosen:.40} came, {' or '.join(names)} expected", field="field")
-    return chosen, images_as if chosen == names[0] else None
+def _read_value(value: Any, field: str, body: bytes, expected: Expected) -> npt.NDArray[Any]:
+    """What came under a name in JSON: numbers, an array as base64, or images."""
+    if base64_arrays.is_one(value):
+        return base64_arrays.read(value, field, expected.max_rows)
+    images_as = expected.images_in(field)
+    if images_as is not None and data_uri.are_some(value):
+        return data_uri.read_all(value, images_as, field, expected.max_rows, expected.max_values)
+    return json.read_floats(value, field, expected.max_rows, suspicious=json.has_booleans(body))
 
 
 def _media_type(content_type: str | None) -> str:
@@ -119,10 +107,3 @@ def _media_type(content_type: str | None) -> str:
 def _unsupported(content_type: str | None, spoken: list[str]) -> UnsupportedTypeError:
     came = f"Content-Type: {content_type} came" if content_type else "no Content-Type came"
     return UnsupportedTypeError(f"{came}, {' or '.join(spoken)} expected", field="Content-Type")
-
-
-def _refuse_unknown(came: Mapping[str, Any], allowed: tuple[str, ...]) -> None:
-    for name in came:
-        if name not in allowed:
-            known = ", ".join(allowed) or "none here"
-            raise InvalidValueError(f"{name[:40]}: unknown field; known are: {known}", field=name[:40])

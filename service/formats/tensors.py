@@ -71,7 +71,9 @@ def read_json(value: Any, tensor: Declared, *, suspicious: bool) -> npt.NDArray[
     # Before each value is looked at.
     if isinstance(value, list) and len(value) not in (shape[0], tensor.size):
         raise _other_shape(tensor, (len(value),))
-    found = json.read_rows(value, name, max(tensor.size, shape[0]), suspicious=suspicious)
+    # Whole numbers are looked at below as they came.
+    read = json.read_floats if datatype == "FP32" else json.read_rows
+    found = read(value, name, max(tensor.size, shape[0]), suspicious=suspicious)
     if found.shape not in (shape, (tensor.size,)):
         raise _other_shape(tensor, found.shape)
     if tensor.size == 0:

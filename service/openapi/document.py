@@ -5,26 +5,44 @@ from __future__ import annotations
 from typing import Final
 
 from service.errors import CODES as ERROR_CODES
+from service.openapi.bodies import Bodies, one_or_many
 from service.openapi.embeddings import embeddings_operation
 from service.openapi.inference import open_inference_paths
 from service.openapi.parts import (
+    BASE64_ARRAY,
     CODES,
     CODES_EXAMPLE,
+    ENCODING,
     ROWS,
     ROWS_EXAMPLE,
     SPACE,
     Part,
     answered,
+    codes_in,
     error_references,
     post,
+    rows_in,
 )
 from service.openapi.places import native_places, places
-from service.release.manifest import Input
+from service.release.manifest import Manifest
 
 _DEPTH: Final[Part] = {
     "type": "integer",
     "minimum": 1,
     "description": "the code of this greedy layer, counted from 1; by default the last, which is the code z",
+}
+_CODE_ENCODING: Final[Part] = {
+    "enum": ["float", "base64", "int8", "binary"],
+    "default": "float",
+    "description": "numbers; base64 of little-endian float32; a byte or a bit a number, of the code z only",
+}
+_NUMBERS: Final[Part] = {"type": "array", "items": {"type": "number"}}
+_COMPACT: Final[Part] = {
+    "encoding": {"enum": ["int8", "binary"], "description": "where z is int8, or bits packed into bytes"},
+    "scale": _NUMBERS | {"description": "of int8: z ≈ number · scale + offset, dimension by dimension"},
+    "offset": _NUMBERS,
+    "threshold": _NUMBERS | {"description": "of binary: a bit says that z is above it"},
+    "bits": {"type": "integer", "description": "of binary: how many bits of a row count"},
 }
 _PROBABILITIES: Final[Part] = {
     "type": "array",
@@ -57,28 +75,37 @@ _HONESTY_EXAMPLE: Final = {
 }
 
 
-def openapi_document(described: Input | None) -> Part:
-    """The document; valid OpenAPI 3.1. What is `described` are the live release's rows."""
-    errors = error_references(400, 404, 409, 413, 415, 422, 429, 503, 504)
+def openapi_document(manifest: Manifest | None) -> Part:
+    """The document; valid OpenAPI 3.1. Its examples are such as the live release, of that `manifest`, answers."""
+    bodies = Bodies(manifest)
+    rows = one_or_many({name: {"x": value} for name, value in bodies.values("x").items()})
+    codes = one_or_many({name: {"z": value} for name, value in bodies.values("z").items()})
+    plain: Part = {"space": SPACE, "encoding": ENCODING}
+    of_codes: Part = {"depth": _DEPTH, "space": SPACE, "encoding": _CODE_ENCODING}
     embed = post(
-        "embed", "Rows to codes", "x", ROWS, ROWS_EXAMPLE, {"depth": _DEPTH, "space": SPACE},
-        answered({"z": CODES}, {"z": CODES_EXAMPLE}), images_in=True,
+        "embed", "Rows to codes", {"x": rows_in()}, _with_compact(rows), of_codes,
+        answered({"z": CODES}, {"z": CODES_EXAMPLE}, said=_COMPACT), bodies.content(("x",), 1, of_codes),
     )  # fmt: skip
+    # A release that does not say what its training codes were like has no compact ones.
+    embed["responses"] |= error_references(404)
     classify = post(
-        "classify", "Rows to labels and their probabilities, where the live release has a classifier", "x", ROWS,
-        ROWS_EXAMPLE, {"space": SPACE},
-        answered({"p": _PROBABILITIES, "label": _LABELS}, {"p": [[0.97, 0.03]], "label": ["cat"]}), images_in=True,
+        "classify", "Rows to labels and their probabilities, where the live release has a classifier",
+        {"x": rows_in()}, rows, plain,
+        answered({"p": _PROBABILITIES}, {"p": [[0.97, 0.03]], "label": ["cat"]}, said={"label": _LABELS}),
+        bodies.content(("x",), 1, plain),
     )  # fmt: skip
     # No classifier.
     classify["responses"] |= error_references(404)
     generate = post(
-        "generate", "Codes to rows", "z", CODES, CODES_EXAMPLE, {"space": SPACE},
-        answered({"x": ROWS}, {"x": ROWS_EXAMPLE}, png=True),
+        "generate", "Codes to rows", {"z": codes_in()}, codes, plain,
+        answered({"x": ROWS}, {"x": ROWS_EXAMPLE}, png=True), bodies.content(("z",), 1, plain),
     )  # fmt: skip
     reconstruct = post(
-        "reconstruct", "Rows to rows, through the code", "x", ROWS, ROWS_EXAMPLE, {"space": SPACE},
-        answered({"x": ROWS}, {"x": ROWS_EXAMPLE}, png=True), images_in=True,
+        "reconstruct", "Rows to rows, through the code", {"x": rows_in()}, rows, plain,
+        answered({"x": ROWS}, {"x": ROWS_EXAMPLE}, png=True), bodies.content(("x",), 1, plain),
     )  # fmt: skip
+    described = None if manifest is None else manifest.input
+    errors = error_references(400, 404, 409, 413, 415, 422, 429)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -94,15 +121,15 @@ def openapi_document(described: Input | None) -> Part:
             "/v1/generate": {"post": generate},
             "/v1/sample": {"post": _sample()},
             "/v1/reconstruct": {"post": reconstruct},
-            **places(),
+            **places(bodies),
             "/v1/models": {"get": _get("models", "What is live, and what the channels name", "Models")},
             "/v1/models/{release}": {"get": _model()},
             "/embed": {"post": {**embed, "operationId": "native_embed", "tags": ["native"]}},
             "/classify": {"post": {**classify, "operationId": "native_classify", "tags": ["native"]}},
             "/generate": {"post": {**generate, "operationId": "native_generate", "tags": ["native"]}},
             "/reconstruct": {"post": {**reconstruct, "operationId": "native_reconstruct", "tags": ["native"]}},
-            **native_places(),
-            **open_inference_paths(),
+            **native_places(bodies),
+            **open_inference_paths(manifest),
             "/livez": {"get": _probe("livez", "The process is alive")},
             "/healthz": {"get": _probe("healthz", "The same as /livez")},
             "/readyz": {"get": _probe("readyz", "A release is live and reproduced its golden batch")},
@@ -112,8 +139,16 @@ def openapi_document(described: Input | None) -> Part:
             "/schema.json": {"get": _get("schema", "What BentoML's clients read", "Any")},
             "/": {"get": _page()},
         },
-        "components": {"schemas": _schemas(), "responses": _errors()},
+        "components": {"schemas": _schemas(), "responses": _errors(), "examples": bodies.components},
     }
+
+
+def _with_compact(rows: Part) -> Part:
+    """The same examples, and of the first one for int8 and binary."""
+    examples = rows["examples"]
+    (_, first), *_ = examples.items()
+    compact = {encoding: {"value": first["value"] | {"encoding": encoding}} for encoding in ("int8", "binary")}
+    return {"examples": examples | compact}
 
 
 def _sample() -> Part:
@@ -132,25 +167,28 @@ def _sample() -> Part:
             "default": 1,
             "description": "what the deviations of the density are multiplied by; density only",
         },
+        "encoding": ENCODING,
     }
     schema = {"type": "object", "properties": properties, "additionalProperties": False}
+    asked = one_or_many({"some": {"count": 4, "seed": 0}, "base64": {"count": 4, "encoding": "base64"}})
     answer = answered(
-        {"x": ROWS, "z": CODES, "method": {"type": "string"}, "steps": {"type": "integer"}, "honesty": _HONESTY},
+        {"x": ROWS, "z": CODES},
         {"x": ROWS_EXAMPLE, "z": CODES_EXAMPLE, "method": "density", "steps": 1, "honesty": _HONESTY_EXAMPLE},
         png=True,
+        said={"method": {"type": "string"}, "steps": {"type": "integer"}, "honesty": _HONESTY},
     )
     return {
         "operationId": "sample",
         "summary": "New rows, each with figures of how far it can be trusted",
         "tags": ["v1"],
-        "requestBody": {"content": {"application/json": {"schema": schema, "example": {"count": 64, "seed": 0}}}},
-        "responses": {"200": answer, **error_references(400, 413, 415, 422, 429, 503, 504)},
+        "requestBody": {"content": {"application/json": {"schema": schema, **asked}}},
+        "responses": {"200": answer, **error_references(400, 413, 415, 422, 429)},
     }
 
 
 def _get(operation: str, summary: str, schema: str) -> Part:
     content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
-    responses = {"200": {"description": summary, "content": content}, **error_references(503)}
+    responses = {"200": {"description": summary, "content": content}, **error_references()}
     return {"operationId": operation, "summary": summary, "responses": responses}
 
 
@@ -175,7 +213,10 @@ def _probe(operation: str, summary: str) -> Part:
     return {
         "operationId": operation,
         "summary": summary,
-        "responses": {"200": {"description": summary, "content": content}, **error_references(503)},
+        "responses": {
+            "200": {"description": summary, "content": content},
+            "503": {"$ref": f"#/components/responses/{ERROR_CODES[503]}"},
+        },
     }
 
 
@@ -205,6 +246,7 @@ def _schemas() -> Part:
     }
     return {
         "Any": {"type": "object"},
+        "Base64Array": BASE64_ARRAY,
         "Error": {"type": "object", "required": ["error"], "properties": {"error": error}},
         "Model": {
             "type": "object",

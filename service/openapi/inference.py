@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
+import base64
+import json
+from typing import Any, Final
 
-from service.openapi.parts import Part
+from service.openapi.parts import ANY_ROUTE, BINARY, Part
+from service.release.manifest import Manifest
 
 _JSON: Final = "application/json"
 _TEXT: Final[Part] = {"type": "string"}
@@ -62,7 +65,6 @@ _REQUEST: Final[Part] = {
         },
     },
 }
-_INPUT_EXAMPLE: Final[Part] = {"name": "z", "datatype": "FP32", "shape": [1, 2], "data": [0.12, -1.4]}
 _ANSWER: Final[Part] = {
     "type": "object",
     "properties": {
@@ -96,8 +98,10 @@ _ERROR: Final[Part] = {
 }
 
 
-def open_inference_paths() -> dict[str, Part]:
-    """Path -> methods; valid OpenAPI 3.1."""
+def open_inference_paths(manifest: Manifest | None) -> dict[str, Part]:
+    """Path -> methods; valid OpenAPI 3.1. The examples are such as the live release, of that manifest, answers."""
+    version = _VERSION if manifest is None else _VERSION | {"example": manifest.version}
+    size = 2 if manifest is None else manifest.code.size
     paths: dict[str, Part] = {
         "/v2": {
             "get": _operation("v2", "What the server is, and the protocol's extensions it speaks", {"type": "object"})
@@ -106,27 +110,33 @@ def open_inference_paths() -> dict[str, Part]:
         "/v2/health/ready": {"get": _probe("v2_ready", "A release is live", 400)},
         "/v2/repository/index": {"post": _index()},
     }
-    for suffix, places in (("", [_MODEL]), ("/versions/{version}", [_MODEL, _VERSION])):
+    for suffix, places in (("", [_MODEL]), ("/versions/{version}", [_MODEL, version])):
         path, named = "/v2/models/{model}" + suffix, "_version" if suffix else ""
         metadata = _operation(f"v2_model{named}", "A model's inputs and outputs", _METADATA, 404, 503)
         paths[path] = {"get": metadata | {"parameters": places}}
         probe = _probe(f"v2_model_ready{named}", "The model answers", 400, 404)
         paths[f"{path}/ready"] = {"get": probe | {"parameters": places}}
-        paths[f"{path}/infer"] = {"post": _infer(f"v2_infer{named}", places)}
+        paths[f"{path}/infer"] = {"post": _infer(f"v2_infer{named}", places, size)}
     return paths
 
 
-def _infer(operation: str, places: list[Part]) -> Part:
+def _infer(operation: str, places: list[Part], size: int) -> Part:
     described = _operation(operation, "Rows x to codes z and code_1, …; codes z to rows x", _ANSWER)
-    described["responses"]["200"]["content"]["application/octet-stream"] = {
-        "schema": {"type": "string", "format": "binary"}
-    }
+    described["responses"]["200"]["content"]["application/octet-stream"] = {"schema": BINARY}
     described["responses"] |= _errors(400, 404, 409, 413, 415, 422, 429, 503, 504)
-    content = {
-        _JSON: {"schema": _REQUEST, "example": {"inputs": [_INPUT_EXAMPLE]}},
-        "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+    codes: Part = {"name": "z", "datatype": "FP32", "shape": [1, size]}
+    text = json.dumps({"inputs": [codes | {"parameters": {"binary_data_size": 4 * size}}]}).encode()
+    values = base64.b64encode(text + bytes(4 * size)).decode("ascii")
+    content: dict[str, Any] = {
+        _JSON: {"schema": _REQUEST, "examples": {"json": {"value": {"inputs": [codes | {"data": [0.0] * size}]}}}},
+        "application/octet-stream": {
+            "schema": BINARY,
+            "examples": {"binary": {"externalValue": f"data:application/octet-stream;base64,{values}"}},
+        },
     }
-    return described | {"parameters": [*places, _LENGTH], "requestBody": {"required": True, "content": content}}
+    # Examples of one name belong together.
+    length = _LENGTH | {"examples": {"binary": {"value": len(text)}}}
+    return described | {"parameters": [*places, length], "requestBody": {"required": True, "content": content}}
 
 
 def _index() -> Part:
@@ -142,7 +152,7 @@ def _operation(operation: str, summary: str, schema: Part, *errors: int) -> Part
         "operationId": operation,
         "summary": summary,
         "tags": ["v2"],
-        "responses": {"200": answer, **_errors(*errors)},
+        "responses": {"200": answer, **_errors(*errors, *ANY_ROUTE)},
     }
 
 

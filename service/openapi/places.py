@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from service.openapi.bodies import Bodies, one_or_many
 from service.openapi.parts import (
     CODES,
     CODES_EXAMPLE,
+    ENCODING,
     ROWS,
     ROWS_EXAMPLE,
     SPACE,
     Part,
     answered,
+    codes_in,
     error_references,
     post,
+    rows_in,
 )
 
 _NUMBERS: Final[Part] = {"type": "array", "items": {"type": "number"}}
@@ -34,18 +38,20 @@ _SCORES_EXAMPLE: Final = {
     "latent_distance": [9.7],
     "latent_p": [0.002],
 }
-_NEIGHBOURS: Final[Part] = {
+_NEIGHBOURS_SAID: Final[Part] = {
     "id": {
         "type": "array",
         "description": "(batch, k): numbers of the release's reference rows, the nearest first",
         "items": {"type": "array", "items": {"type": "integer", "minimum": 0}},
     },
-    "distance": {"type": "array", "description": "(batch, k): Euclidean, in the code", "items": _NUMBERS},
     "label": {
         "type": ["array", "null"],
         "description": "(batch, k): their labels, null where a row has none; null where the release keeps none",
         "items": {"type": "array", "items": {"type": ["string", "null"]}},
     },
+}
+_NEIGHBOURS: Final[Part] = {
+    "distance": {"type": "array", "description": "(batch, k): Euclidean, in the code", "items": _NUMBERS},
     "map": {
         "type": "array",
         "description": "(batch, k, 2): where they are on the release's map",
@@ -65,82 +71,64 @@ _STEPS: Final[Part] = {
     "default": 8,
     "description": "points of the path, its two ends among them",
 }
-_FIELD: Final[Part] = {"enum": ["x", "z"], "default": "x", "description": "what an npy holds: rows or codes"}
 _TWO: Final[Part] = {"minItems": 2, "maxItems": 2}
 
 
-def places() -> Part:
+def places(bodies: Bodies) -> Part:
     """The paths below /v1."""
-    neighbors = _of_rows_or_codes(
+    options: Part = {"k": _K, "space": SPACE, "encoding": ENCODING}
+    neighbors = post(
         "neighbors",
         "Rows or codes to the nearest reference rows in the code, where the live release keeps their codes",
-        _either({"x": ROWS}, {"z": CODES}, {"k": _K, "space": SPACE}),
-        {"rows": {"x": ROWS_EXAMPLE}, "codes": {"z": CODES_EXAMPLE, "k": 2}},
-        {"k": _K, "space": SPACE},
-        answered(_NEIGHBOURS, _NEIGHBOURS_EXAMPLE),
-        images_in=True,
+        {"x": rows_in(), "z": codes_in()},
+        one_or_many(_of_either(bodies, 1, {"k": 2})),
+        options,
+        answered(_NEIGHBOURS, _NEIGHBOURS_EXAMPLE, said=_NEIGHBOURS_SAID),
+        bodies.content(("x", "z"), 1, options),
     )
     neighbors["responses"] |= error_references(404)
-    path = {"steps": _STEPS, "space": SPACE}
-    interpolate = _of_rows_or_codes(
+    path: Part = {"steps": _STEPS, "space": SPACE, "encoding": ENCODING}
+    interpolate = post(
         "interpolate",
         "Two rows or two codes to the way between them, straight in the code, decoded",
-        _either({"x": ROWS | _TWO}, {"z": CODES | _TWO}, path),
-        {"rows": {"x": ROWS_EXAMPLE * 2, "steps": 3}, "codes": {"z": [*CODES_EXAMPLE, [1.0, 0.5]], "steps": 3}},
+        {"x": rows_in(ROWS | _TWO), "z": codes_in(CODES | _TWO)},
+        one_or_many(_of_either(bodies, 2, {"steps": 3})),
         path,
         answered({"x": ROWS, "z": CODES}, {"x": ROWS_EXAMPLE * 3, "z": CODES_EXAMPLE * 3}, png=True),
+        bodies.content(("x", "z"), 2, path),
     )
     return {
-        "/v1/score": {"post": _score()},
+        "/v1/score": {"post": _score(bodies)},
         "/v1/neighbors": {"post": neighbors},
         "/v1/interpolate": {"post": interpolate},
     }
 
 
-def native_places() -> Part:
+def native_places(bodies: Bodies) -> Part:
     """Those that are native endpoints too."""
-    return {"/score": {"post": {**_score(), "operationId": "native_score", "tags": ["native"]}}}
+    return {"/score": {"post": {**_score(bodies), "operationId": "native_score", "tags": ["native"]}}}
 
 
-def _score() -> Part:
+def _score(bodies: Bodies) -> Part:
+    options: Part = {"space": SPACE, "encoding": ENCODING}
     described = post(
-        "score", "Rows to how unusual each is: never a reconstruction error without its latent distance", "x", ROWS,
-        ROWS_EXAMPLE, {"space": SPACE}, answered(_SCORES, _SCORES_EXAMPLE), images_in=True,
-    )  # fmt: skip
+        "score",
+        "Rows to how unusual each is: never a reconstruction error without its latent distance",
+        {"x": rows_in()},
+        one_or_many({name: {"x": value} for name, value in bodies.values("x").items()}),
+        options,
+        answered(_SCORES, _SCORES_EXAMPLE),
+        bodies.content(("x",), 1, options),
+    )
     # A release of before, which does not keep the spread of its codes.
     described["responses"] |= error_references(404)
     return described
 
 
-def _either(rows: Part, codes: Part, options: Part) -> Part:
-    """A body that has one of the two."""
+def _of_either(bodies: Bodies, count: int, options: dict[str, Any]) -> dict[str, Any]:
+    """Bodies of rows and bodies of codes, by name."""
     return {
-        "oneOf": [
-            {
-                "type": "object",
-                "required": list(given),
-                "properties": {**given, **options},
-                "additionalProperties": False,
-            }
-            for given in (rows, codes)
-        ]
+        f"{field}_as_{name}": {field: value, **options}
+        for field in ("x", "z")
+        for name, value in bodies.values(field, count).items()
     }
-
-
-def _of_rows_or_codes(
-    operation: str,
-    summary: str,
-    body: Part,
-    examples: dict[str, Any],
-    options: Part,
-    answer: Part,
-    *,
-    images_in: bool = False,
-) -> Part:
-    described = post(
-        operation, summary, "x", ROWS, ROWS_EXAMPLE, options | {"field": _FIELD}, answer, images_in=images_in
-    )
-    content = described["requestBody"]["content"]
-    named = {name: {"value": example} for name, example in examples.items()}
-    content["application/json"] = {"schema": body, "examples": named}
-    return described

@@ -217,7 +217,7 @@ class Manifest(Part):
     reference: Reference
     sampling: Sampling | None = Field(default=None, description="None: a release of before, from its density only")
     classifier: Classifier | None = Field(default=None, description="where supervised fine-tuning made one")
-    precisions: dict[str, Literal["float32", "bfloat16"]] | None = Field(
+    precisions: dict[str, Literal["float32", "tf32", "bfloat16"]] | None = Field(
         default=None, description="phase of training -> what its matrix products were in; None: a release of before"
     )
     contraction_forms: dict[str, ContractionForm] | None = Field(

@@ -39,7 +39,7 @@ def subject_of(dataset: Dataset, recipe: Recipe, folder: Path) -> Subject:
     folder.mkdir()
     export_networks(preprocessing, stack, dataset.rows("test")[:7].astype(np.float32), folder)
     lineage = Lineage(version="v1", created="now", parent=None, flow_run=None)
-    manifest = complete_release(folder, dataset, recipe, error_scale(dataset, recipe), lineage)
+    manifest = complete_release(folder, dataset, recipe, error_scale(dataset, recipe), lineage, {})
     return Subject(Runtime.load(folder, manifest, device="cpu"), dataset, recipe, preprocessing, stack)
 
 

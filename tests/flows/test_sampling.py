@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from flows.release_commands import releases
 from flows.steps.datasets import Dataset, PrepareSettings, prepare_dataset
 from flows.steps.evaluation import Subject
 from flows.steps.evaluation.samples import sample_metrics
+from flows.steps.phases import PHASES_FILE, read_phases
 from flows.steps.publishing import error_scale, export_step
 from flows.steps.release_contents import Lineage, complete_release
 from flows.steps.training import fine_tune_step, load_stack, preprocessing_of, pretrain_step, scale_dataset
@@ -61,12 +63,10 @@ class Published:
         self.home = Home(folder)
         store = ReleaseStore(self.home)
         with store.draft() as draft:
-            for file in exported.iterdir():
-                (draft / file.name).write_bytes(file.read_bytes())
+            shutil.copytree(exported, draft, dirs_exist_ok=True, ignore=shutil.ignore_patterns(PHASES_FILE))
             lineage = Lineage("small", "2026-01-01T00:00:00+00:00", None, None)
-            manifest = complete_release(
-                draft, self.dataset, self.recipe, error_scale(self.dataset, self.recipe), lineage
-            )
+            scale, phases = error_scale(self.dataset, self.recipe), read_phases(exported)
+            manifest = complete_release(draft, self.dataset, self.recipe, scale, lineage, phases)
             store.publish(draft, manifest)
         self.runtime = Runtime.load(store.folder("small"), store.manifest("small"), device="cpu")
 
@@ -106,6 +106,8 @@ def test_a_release_says_how_its_contraction_penalty_was_computed(
 ) -> None:
     assert denoising.runtime.manifest.contraction_forms == {}
     assert contractive.runtime.manifest.contraction_forms == {"layer_1": "closed"}
+    # What had no epochs says nothing.
+    assert contractive.runtime.manifest.precisions == {"layer_1": "float32"}
     monkeypatch.setenv("MANIFOLD_HOME", str(contractive.home.root))
     shown = CliRunner().invoke(releases, ["show", "small"])
     assert shown.exit_code == 0, shown.output

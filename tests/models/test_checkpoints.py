@@ -198,6 +198,35 @@ def test_stopped_and_taken_up_again_the_weights_are_those_of_an_undisturbed_run(
     assert told == heard, "each epoch is told of once"
 
 
+@pytest.mark.parametrize(("case", "form"), [("exact penalty", "exact"), ("probes", "probe")])
+def test_the_cases_of_contraction_have_the_form_they_are_named_after(
+    recipe_mapping: Mapping, rows: np.ndarray, case: str, form: str
+) -> None:
+    assert cases(recipe_mapping, rows)[case](None, None).penalty == form
+
+
+@pytest.mark.parametrize(("case", "drawn"), [("exact penalty", False), ("probes", True)])
+@pytest.mark.parametrize("part", ["generator.noise", "optimiser.0.exp_avg", "model"])
+def test_what_a_contraction_does_not_take_from_its_checkpoint_changes_the_weights(
+    recipe_mapping: Mapping, rows: np.ndarray, case: str, drawn: bool, part: str
+) -> None:
+    learn = cases(recipe_mapping, rows)[case]
+    keeper = Keeper(4)
+    with pytest.raises(PowerCutError):
+        learn(keeper, None)
+    assert keeper.kept is not None
+    other = torch.Generator().manual_seed(99).get_state()
+    spoilt = {
+        name: (other if part == "generator.noise" else tensor * 0.5) if name.startswith(part) else tensor
+        for name, tensor in keeper.kept.tensors.items()
+    }
+    assert any(not torch.equal(spoilt[name], tensor) for name, tensor in keeper.kept.tensors.items())
+    resumed = learn(Keeper(None, Checkpoint(spoilt, keeper.kept.progress)), None)
+    # The exact norm draws nothing.
+    hidden = part == "generator.noise" and not drawn
+    assert same(learn(None, None).state, resumed.state) is hidden
+
+
 def test_the_case_of_the_best_epoch_stops_early_and_ends_worse_than_its_best(
     recipe_mapping: Mapping, rows: np.ndarray
 ) -> None:

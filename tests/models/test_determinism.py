@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 
 import pytest
 import torch
 from torch import Tensor
 
-from models.determinism import reproducible
+from models.determinism import exact_products, reproducible
 
 _SHARED_OUT = 1 << 20
 
@@ -42,12 +43,69 @@ def test_denormals_are_flushed_in_all_threads_whatever_these_did_before_and_kept
         assert kept(denormals) == every
 
 
+def torchs_settings() -> tuple[bool, ...]:
+    return (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.utils.deterministic.fill_uninitialized_memory,  # type: ignore[attr-defined]
+        torch.backends.cudnn.deterministic,
+        torch.backends.cuda.matmul.allow_tf32,
+        torch.backends.cudnn.allow_tf32,
+    )
+
+
+def test_of_two_trainings_that_overlap_in_threads_the_last_to_end_puts_torchs_settings_back() -> None:
+    before = torchs_settings()
+    assert not before[0]
+    started, first_ended = threading.Event(), threading.Event()
+    found: list[bool] = []
+
+    def second() -> None:
+        with reproducible(torch.device("cpu")):
+            started.set()
+            first_ended.wait(20)
+            # The one that ended first has not taken it away.
+            found.append(torch.are_deterministic_algorithms_enabled())
+
+    other = threading.Thread(target=second)
+    with reproducible(torch.device("cpu")):
+        other.start()
+        assert started.wait(20)
+    first_ended.set()
+    other.join(20)
+    assert found == [True]
+    assert torchs_settings() == before
+
+
+def test_an_error_within_puts_torchs_settings_back() -> None:
+    before = torchs_settings()
+    with pytest.raises(KeyError), reproducible(torch.device("cpu")):
+        raise KeyError
+    assert torchs_settings() == before
+
+
+def tf32() -> tuple[bool, bool]:
+    return torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+
+
+def test_float32_on_a_gpu_is_float32_unless_everything_that_runs_allows_tf32() -> None:
+    device = torch.device("cuda")  # settings only: nothing is computed there
+    with reproducible(device):
+        assert tf32() == (False, False), "torch's own choice for convolutions is TF32"
+    with reproducible(device, tf32=True):
+        assert tf32() == (True, True)
+        with exact_products():
+            assert tf32() == (False, False)
+        assert tf32() == (True, True)
+        with reproducible(device):
+            assert tf32() == (False, False)
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 def test_a_forked_child_trains_though_its_parent_has_computed_on_several_threads() -> None:
     """In an interpreter of its own, so that nothing else is forked."""
     script = """
 import os, signal, torch
-from models.determinism import reproducible
+from models.determinism import exact_products, reproducible
 torch.set_num_threads(2)
 torch.ones(1 << 20).mul(2).sum()
 child = os.fork()

@@ -8,15 +8,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.contraction import PenaltyForm, exact_jacobian_norm, pair_jacobian_norm, penalty_form
+from models.contraction import exact_jacobian_norm, pair_jacobian_norm, penalty_form
 from models.corruption import corrupt
 from models.errors import ModelError
 from models.layers import Pair, build_pair
 from models.losses import binary_cross_entropy, reconstruction_loss, squared_error
-from models.objectives import Objective, penalty_forms
-from models.recipe import Contraction, Corruption, Dense, parse_recipe
+from models.objectives import Objective
+from models.recipe import Contraction, Corruption, Dense
 from models.recipe_parts import ContractionForm, Emphasis
-from models.stack import Stack, build_stack
+from models.stack import Stack
 
 MASKING = Corruption(kind="masking", level=0.5)
 GAUSSIAN = Corruption(kind="gaussian", level=0.3)
@@ -216,25 +216,6 @@ def test_a_deep_penalty_is_exact_where_the_code_is_small_or_it_is_asked_for_and_
 
 def test_one_layer_has_a_closed_form_and_takes_it(pair: Pair) -> None:
     assert penalty_form(pair, "auto") == "closed"
-
-
-def test_each_phase_that_is_contracted_has_its_form() -> None:
-    contraction = {"kind": "analytic", "weight": 0.1}
-
-    def forms(layers: list[int], epochs: int) -> dict[str, PenaltyForm]:
-        phases = {
-            "fine_tuning": {"epochs": 1, "contract": True},
-            "supervised_fine_tuning": {"epochs": epochs, "contraction": contraction} if epochs else {},
-        }
-        described = {"name": "some", "kind": "cae", "layers": layers, "contraction": contraction}
-        recipe = parse_recipe(described | phases)
-        return penalty_forms(recipe, build_stack(recipe, (6,)))
-
-    layers = {"layer_1": "closed", "layer_2": "closed"}
-    assert forms([5, 30], 1) == layers | {"fine_tuning": "probe", "supervised_fine_tuning": "probe"}
-    assert forms([5, 3], 0) == layers | {"fine_tuning": "exact"}
-    # The only layer is what a classifier encodes with.
-    assert forms([30], 1) == {"layer_1": "closed", "fine_tuning": "closed", "supervised_fine_tuning": "closed"}
 
 
 def test_the_closed_form_of_a_deep_encoder_is_refused(x: Tensor) -> None:

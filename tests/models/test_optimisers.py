@@ -35,6 +35,7 @@ class Downhill:
 
     place: Place
     compares_codes = False
+    penalty = None
 
     def loss(self, _x: Tensor, _labels: Tensor | None, _generator: torch.Generator) -> Tensor:
         return self.place.weight.sum()

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
-from models.learning import Examples
+from models.learning import Examples, Trained
 from models.objectives import Reconstruction, layer_objective
-from models.precision import phase_precisions
+from models.precision import precision_of_products
 from models.pretraining import pretrain_layer
 from models.recipe import Recipe, parse_recipe
+from models.recipe_parts import Precision
 from models.stack import build_stack
 from models.training import train
 
@@ -30,11 +30,11 @@ def native(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> b
     return bool(request.param)
 
 
-def weights(recipe: Recipe, features: int) -> Tensor:
-    """The first layer's, after a few steps."""
+def trained_layer(recipe: Recipe, features: int) -> Trained:
+    """The first layer, after a few steps."""
     rows = np.random.default_rng(0).random((64, features), dtype=np.float32)
     (pair, *_) = build_stack(recipe, (features,)).pairs
-    trained = pretrain_layer(
+    return pretrain_layer(
         pair,
         rows,
         rows[:8],
@@ -43,7 +43,6 @@ def weights(recipe: Recipe, features: int) -> Tensor:
         seed=recipe.seed,
         layer_index=0,
     )
-    return trained.state["weight"]
 
 
 @pytest.mark.parametrize(
@@ -64,29 +63,39 @@ def test_auto_halves_the_bits_where_that_is_faster_and_costs_nothing(
         return parse_recipe(recipe_mapping(layers=[width], pretraining=pretraining, **fields))
 
     expected = "bfloat16" if native and worth_it else "float32"
-    learned = {name: weights(with_precision(name), 256) for name in ("auto", "float32", "bfloat16")}
+    trained = {name: trained_layer(with_precision(name), 256) for name in ("auto", "float32", "bfloat16")}
+    learned = {name: one.state["weight"] for name, one in trained.items()}
     assert torch.equal(learned["auto"], learned[expected])
     assert not torch.equal(learned["float32"], learned["bfloat16"])
-    assert phase_precisions(with_precision("auto"), (256,), 0, torch.device("cpu"))["layer_1"] == expected
-
-
-def test_each_phase_has_a_precision_of_its_own(recipe_mapping: Mapping, native: bool) -> None:
-    once = {"epochs": 1}
-    recipe = parse_recipe(
-        recipe_mapping(
-            layers=[300, 20],
-            pretraining=once,
-            fine_tuning={**once, "precision": "float32"},
-            supervised_fine_tuning=once,
-        )
-    )
-    large = "bfloat16" if native else "float32"
-    assert phase_precisions(recipe, (300,), 10, torch.device("cpu")) == {
-        "layer_1": large,
-        "layer_2": "float32",
-        "fine_tuning": "float32",
-        "supervised_fine_tuning": large,
+    assert {name: one.precision for name, one in trained.items()} == {
+        "auto": expected,
+        "float32": "float32",
+        "bfloat16": "bfloat16",
     }
+
+
+@pytest.mark.parametrize(
+    ("asked", "width", "small_differences", "taken"),
+    [
+        ("auto", 256, False, "bfloat16"),
+        ("auto", 255, False, "tf32"),
+        ("auto", 255, True, "float32"),
+        ("float32", 255, False, "float32"),
+        ("bfloat16", 255, False, "bfloat16"),
+    ],
+)
+def test_on_a_gpu_small_layers_take_tf32_and_what_was_asked_to_be_float32_does_not(
+    monkeypatch: pytest.MonkeyPatch, asked: Precision, width: int, small_differences: bool, taken: str
+) -> None:
+    monkeypatch.setattr("models.precision.multiplies_bfloat16", lambda kind: kind == "cuda")
+    model, device = torch.nn.Linear(256, width), torch.device("cuda")
+    assert precision_of_products(asked, model, device, small_differences=small_differences) == taken
+
+
+def test_a_gpu_that_does_not_multiply_bfloat16_takes_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("models.precision.multiplies_bfloat16", lambda _: False)
+    model, device = torch.nn.Linear(256, 256), torch.device("cuda")
+    assert precision_of_products("auto", model, device, small_differences=False) == "float32"
 
 
 def test_validation_is_measured_in_float32_whatever_was_trained_in(recipe_mapping: Mapping) -> None:

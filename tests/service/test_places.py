@@ -223,7 +223,7 @@ def test_what_an_npy_holds_is_said_beside_it_or_refused(http: httpx.Client) -> N
     answer = http.post("/v1/score?field=z", content=codes, headers=NPY)
     refused(answer, 422, "invalid_value", "field", "unknown field; known are: space")
     answer = http.post("/v1/neighbors?field=z", content=b"", headers={"Content-Type": "image/png"})
-    refused(answer, 415, "unsupported_type", "Content-Type", "application/json or application/x-npy expected")
+    refused(answer, 415, "unsupported_type", "Content-Type", "application/x-npy or multipart/form-data expected")
     for path in ("score", "neighbors"):
         answer = http.post(f"/v1/{path}", json={"x": X.tolist()}, headers={"Accept": "image/png"})
         refused(answer, 415, "unsupported_type", "Accept")
