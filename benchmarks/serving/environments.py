@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import venv
 from pathlib import Path
 
 _ROOT = Path(__file__).parents[2]
 _PINS = Path(__file__).with_name("peers")
+# Triton's Python stub carries an interpreter of its own, and takes only libraries of its very release: 3.11.2, which is
+# Debian's. Any other Python 3.11 makes an environment as well, in which the stub may fail.
+_MADE_BY = {"triton": Path("/usr/bin/python3.11")}
 
 
 class InstallError(Exception):
@@ -27,11 +29,16 @@ def interpreter(name: str) -> Path:
     wanted = pins.read_text("utf-8")
     if not (done.is_file() and done.read_text("utf-8") == wanted):
         print(f"installing {name} into {home}", file=sys.stderr, flush=True)
-        venv.create(home, clear=True, with_pip=True)
-        install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", pins]
-        made = subprocess.run(install, capture_output=True, text=True, check=False)
-        if made.returncode != 0:
-            raise InstallError(f"{pins.name} cannot be installed: {made.stderr.strip()[-300:]}")
+        asked = _MADE_BY.get(name, Path(sys.executable))
+        maker = asked if asked.is_file() else Path(sys.executable)
+        for command in (
+            [maker, "-m", "venv", "--clear", home],
+            [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", pins],
+        ):
+            made = subprocess.run(command, capture_output=True, text=True, check=False)
+            if made.returncode != 0:
+                said = (made.stderr.strip() or made.stdout.strip())[-300:]
+                raise InstallError(f"{pins.name} cannot be installed: {said}")
         done.write_text(wanted, "utf-8")
     return python
 

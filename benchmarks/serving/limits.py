@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.serving.load import Load
 from benchmarks.serving.subjects import Floats
 from service.sessions import open_session
 
@@ -26,19 +27,14 @@ class Limit:
         self._outputs, self._arguments = [output], {argument: np.ascontiguousarray(rows, np.float32)}
         self.answer: Floats = self._session.run(self._outputs, self._arguments)[0]
 
-    def rate(self, seconds: float) -> float:
-        """Batches a second."""
-        started, runs = time.perf_counter(), 0
-        while (took := time.perf_counter() - started) < seconds:
+    def measured(self, seconds: float) -> Load:
+        """Batches a second, and how long one takes."""
+        started, times = time.perf_counter(), list[float]()
+        last = started
+        while last - started < seconds:
             self._session.run(self._outputs, self._arguments)
-            runs += 1
-        return runs / took
-
-    def p50_ms(self, runs: int = 200) -> float:
-        """What half of the runs take less than, ms."""
-        times = []
-        for _ in range(runs):
-            started = time.perf_counter()
-            self._session.run(self._outputs, self._arguments)
-            times.append(time.perf_counter() - started)
-        return float(np.median(times)) * 1e3
+            now = time.perf_counter()
+            times.append(now - last)
+            last = now
+        p50, p99 = np.percentile(times, (50, 99)) * 1e3
+        return Load(len(times) / (last - started), float(p50), float(p99), failed=0)

@@ -1,12 +1,18 @@
-"""Two real releases of 784-1000-500-250-30, made by the product's own steps from random rows: speed asks for no more."""
+"""Two real releases of 784-1000-500-250-30, made by the product's own steps from random rows: speed asks for no more.
+
+`python -m benchmarks.serving.release HOME` writes their versions: what trains stays out of the process that measures.
+"""
 
 from __future__ import annotations
 
+import json
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.serving.subjects import pixel_rows
 from flows.steps.datasets import PrepareSettings, prepare_dataset
 from flows.steps.promotion import promote_release
 from flows.steps.publishing import export_step, publish_step
@@ -17,7 +23,6 @@ from models.learning import EpochReport
 from service.release.channels import Channels
 from service.release.home import Home
 
-FEATURES = 784
 CODE = 30
 _ROWS = 1_000
 _SETTINGS = (
@@ -27,11 +32,6 @@ _SETTINGS = (
     "fine_tuning.epochs=1",
     "fine_tuning.minimum_steps=0",
 )
-
-
-def pixel_rows(count: int, seed: int) -> np.ndarray:
-    """Rows as a client has them: (count, 784), whole numbers from 0 to 255."""
-    return np.random.default_rng(seed).integers(0, 256, (count, FEATURES), dtype=np.uint8)
 
 
 def two_releases(home: Path) -> tuple[str, str]:
@@ -68,3 +68,7 @@ def _publish(home: Path, source: Path, seed: int) -> str:
 
 def _unheard(_report: EpochReport) -> None:
     pass
+
+
+if __name__ == "__main__":
+    print(json.dumps(two_releases(Path(sys.argv[1]).absolute())))

@@ -19,6 +19,7 @@ import psutil
 
 _READY_SECONDS = 90.0
 _PR_SET_PDEATHSIG = 1
+_WORKER = "_bentoml_impl.worker.service"
 
 
 class StartError(Exception):
@@ -41,8 +42,16 @@ class Server:
 
     def proportional_mb(self) -> float:
         """Proportional memory (PSS of /proc/*/smaps_rollup) of all its processes, MiB."""
-        own = psutil.Process(self.process.pid)
-        return sum(_proportional(member.pid) for member in [own, *own.children(recursive=True)]) / 1024
+        return sum(_proportional(member) for member in [self.process.pid, *self._children()]) / 1024
+
+    def workers(self) -> dict[int, float]:
+        """The processes of BentoML's that answer, and the proportional memory of each, MiB."""
+        lines = {member: _command_line(member) for member in self._children()}
+        found = [member for member, line in lines.items() if any(_WORKER in part for part in line)]
+        return {member: _proportional(member) / 1024 for member in found}
+
+    def _children(self) -> list[int]:
+        return [member.pid for member in psutil.Process(self.process.pid).children(recursive=True)]
 
 
 @contextlib.contextmanager
@@ -99,6 +108,12 @@ def _wait(process: subprocess.Popen[bytes], url: str, started: float, log: Path)
         time.sleep(0.01)
     told = log.read_text("utf-8", "replace").strip()[-400:]
     raise StartError(f"not ready: {url}; the end of its log: {told}")
+
+
+def _command_line(process: int) -> list[str]:
+    with contextlib.suppress(psutil.Error):
+        return psutil.Process(process).cmdline()
+    return []
 
 
 def _proportional(process: int) -> int:

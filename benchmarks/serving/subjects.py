@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float32]
 
+FEATURES = 784
 NPY = {"Content-Type": "application/x-npy", "Accept": "application/x-npy"}
 JSON = {"Content-Type": "application/json"}
 _TOLERANCE = 1e-4
@@ -59,6 +60,11 @@ class Subject:
         path = folder / f"{name.replace(' ', '-')}.body"
         path.write_bytes(self.body)
         return path
+
+
+def pixel_rows(count: int, seed: int) -> npt.NDArray[np.uint8]:
+    """Rows as a client has them: (count, 784), whole numbers from 0 to 255."""
+    return np.random.default_rng(seed).integers(0, 256, (count, FEATURES), dtype=np.uint8)
 
 
 def as_json(path: str, rows: npt.NDArray[Any], headers: Mapping[str, str], *, named: bool = True) -> Subject:

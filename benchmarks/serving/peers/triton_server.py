@@ -23,7 +23,7 @@ def infer(x: Any) -> dict[str, Any]:
 
 if __name__ == "__main__":
     config = TritonConfig(
-        http_address="127.0.0.1", http_port=PORT, grpc_port=PORT + 1, metrics_port=PORT + 2, log_verbose=0
+        http_address="127.0.0.1", http_port=PORT, grpc_port=PORT + 1, allow_metrics=False, log_verbose=0
     )
     delay = int(os.environ.get("BENCH_DELAY", "0"))
     with Triton(config=config) as triton:
