@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,9 @@ from flows.steps.row_files import read_rows
 from flows.terminal import console
 from service.client import ManifoldClient
 from service.release.atomic import write_atomically
+
+# Not an option: other users of the machine see a command line, and a shell keeps it.
+API_KEY_VARIABLE = "MANIFOLD_API_KEY"
 
 Url = Annotated[str, typer.Option(envvar="MANIFOLD_URL", help="Where the service listens.")]
 
@@ -31,7 +35,7 @@ def embed(
 
         manifold embed photos/cat.png photos/dog.png
     """
-    answer = ManifoldClient(url).embed(read_rows(files), depth=depth)
+    answer = client_of(url).embed(read_rows(files), depth=depth)
     if output is not None:
         write_npy(output, answer.codes)
         console.print(f"{answer.codes.shape[0]} codes of {answer.codes.shape[1]} in {output}")
@@ -54,7 +58,7 @@ def classify(
 
         manifold classify rows.npy -o probabilities.npy
     """
-    with ManifoldClient(url) as client:
+    with client_of(url) as client:
         answer = client.classify(read_rows(files))
     if output is not None:
         write_npy(output, answer.probabilities)
@@ -92,7 +96,7 @@ def generate(
 
         manifold generate --codes codes.npy -o rebuilt.npy
     """
-    client = ManifoldClient(url)
+    client = client_of(url)
     if codes is not None:
         if not (method is None and steps is None and temperature is None):
             raise typer.BadParameter("--method, --steps and --temperature are for new samples; leave out --codes")
@@ -136,3 +140,8 @@ def write_npy(path: Path, array: np.ndarray) -> None:
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=False)
     write_atomically(path, buffer.getvalue())
+
+
+def client_of(url: str) -> ManifoldClient:
+    """A client of the service, which shows the key of `MANIFOLD_API_KEY` where there is one."""
+    return ManifoldClient(url, api_key=os.environ.get(API_KEY_VARIABLE) or None)

@@ -1,4 +1,4 @@
-"""`manifold`: train, schedule, serve, ask, and look after releases."""
+"""`manifold`: train, schedule, serve, ask, and look after releases and keys."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from flows.ask_commands import classify, embed, generate
 from flows.doctor import doctor
 from flows.figure_lines import untrained_line
 from flows.gate_lines import tell_of_release
+from flows.keys_commands import keys
 from flows.local_server import prefect_server_until_exit, set_environment
 from flows.place_commands import interpolate, neighbors, score
 from flows.release_commands import releases
@@ -24,6 +25,8 @@ from flows.terminal import console
 from models.errors import ModelError as LearningError
 from models.recipe import Recipe
 from service.client import ServiceError
+from service.keys.address import OpenAddressError, refuse_open_address_early
+from service.keys.key_file import KeyFileError
 from service.release.errors import ReleaseError
 from service.release.home import Home
 from service.runtime import ModelError
@@ -35,6 +38,7 @@ app = typer.Typer(
     help="Learn a low-dimensional manifold from your own unlabelled data, and serve it.",
 )
 app.add_typer(releases, name="releases")
+app.add_typer(keys, name="keys")
 app.command()(embed)
 app.command()(classify)
 app.command()(generate)
@@ -169,6 +173,7 @@ def serve(
 
         manifold serve --port 3000
     """
+    refuse_open_address_early(host)
     environment = serving_environment(Home.from_environment())
     os.execve(sys.executable, serving_command(host, port), environment)  # noqa: S606 - our own interpreter
 
@@ -189,7 +194,7 @@ def main() -> None:
     """The entry point: a user's error is one plain line on stderr and a status of 1, never a traceback."""
     try:
         app()
-    except (FlowError, ReleaseError, LearningError, ServiceError, ModelError) as error:
+    except (FlowError, ReleaseError, LearningError, ServiceError, ModelError, KeyFileError, OpenAddressError) as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(1)
     except KeyboardInterrupt:

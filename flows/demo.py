@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 from rich.markup import escape
 
+from flows.ask_commands import client_of
 from flows.figure_lines import metric_line
 from flows.serving import serving_command, serving_environment
 from flows.steps.errors import FlowError
 from flows.terminal import console
-from service.client import ManifoldClient
 from service.release.atomic import write_atomically
 from service.release.channels import Channels
 from service.release.home import Home
@@ -81,7 +81,7 @@ def _refuse_a_taken_port(port: int) -> None:
 
 
 def _ask(url: str, folder: Path, output: Path) -> None:
-    client = ManifoldClient(url)
+    client = client_of(url)
     client.wait_until_ready(60)
     rows = np.load(folder / "reference" / "rows.npy")[:_SHOWN].astype(np.float32)
     answer = client.embed(rows)

@@ -8,10 +8,9 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from flows.ask_commands import Url, printable, write_npy
+from flows.ask_commands import Url, client_of, printable, write_npy
 from flows.steps.row_files import read_rows
 from flows.terminal import console
-from service.client import ManifoldClient
 from service.release.atomic import write_atomically
 
 Codes = Annotated[Path | None, typer.Option(help="A .npy of codes, instead of rows.")]
@@ -35,7 +34,7 @@ def score(
 
         manifold score rows.npy -o scores.npy
     """
-    with ManifoldClient(url) as client:
+    with client_of(url) as client:
         answer = client.score(read_rows(files))
     columns = (answer.reconstruction_error, answer.reconstruction_p, answer.latent_distance, answer.latent_p)
     if output is not None:
@@ -63,7 +62,7 @@ def neighbors(
         manifold neighbors --codes codes.npy
     """
     field, given = _given(files, codes)
-    with ManifoldClient(url) as client:
+    with client_of(url) as client:
         answer = client.neighbors(given, k=k) if field == "rows" else client.neighbors(codes=given, k=k)
     labels = answer.labels or [[None] * answer.ids.shape[1]] * len(answer.ids)
     for row in zip(answer.ids, answer.distances, labels, strict=True):
@@ -92,7 +91,7 @@ def interpolate(
     """
     field, given = _given(files, codes)
     rows, ends = (given, None) if field == "rows" else (None, given)
-    with ManifoldClient(url) as client:
+    with client_of(url) as client:
         if output.suffix == ".png":
             write_atomically(output, client.interpolate_png(rows, codes=ends, steps=steps))
         else:

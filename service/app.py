@@ -7,6 +7,7 @@ from starlette.applications import Starlette
 from service.routes import routes
 
 
-def create_app() -> Starlette:
-    """The application. Its `state.worker` is set when the process that serves it starts."""
-    return Starlette(routes=list(routes()))
+def create_app(*, admin: bool = False) -> Starlette:
+    """The application, with or without the admin routes. Its `state.worker` is set when the process that serves it
+    starts."""
+    return Starlette(routes=routes(admin=admin))

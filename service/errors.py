@@ -2,6 +2,8 @@
 
 RequestError                 a request that cannot be answered as asked
 ├── MalformedError           the body is not what its content type says
+├── NoKeyError               no key came, or none that is known and in force
+├── WrongScopeError          the key is for something else
 ├── UnknownModelError        no such release or alias
 ├── NoClassifierError        the live release cannot say which label a row has
 ├── NotKeptError             the live release does not keep what this needs
@@ -10,6 +12,7 @@ RequestError                 a request that cannot be answered as asked
 ├── UnsupportedTypeError     a content type, content encoding or answer type that is not spoken
 ├── InvalidValueError        well-formed, but of the wrong shape or value
 ├── QueueFullError           too many rows wait already
+├── RateLimitError           the key has asked more often than it may
 ├── NotReadyError            no release is live yet
 └── DeadlineError            the answer would have come too late
 
@@ -19,6 +22,7 @@ in the table below too.
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 import orjson
@@ -39,6 +43,14 @@ class RequestError(Exception):
 
 class MalformedError(RequestError):
     """The body is not what its content type says."""
+
+
+class NoKeyError(RequestError):
+    """No key came, or none that is known and in force."""
+
+
+class WrongScopeError(RequestError):
+    """The key is for something else."""
 
 
 class UnknownModelError(RequestError):
@@ -70,7 +82,19 @@ class InvalidValueError(RequestError):
 
 
 class QueueFullError(RequestError):
-    """Too many rows wait already."""
+    """Too many rows wait already; `retry_after` is in how many seconds those will have run."""
+
+    def __init__(self, message: str, *, field: str | None = None, retry_after: float = 1.0) -> None:
+        super().__init__(message, field=field)
+        self.retry_after = retry_after
+
+
+class RateLimitError(RequestError):
+    """The key has asked more often than it may; after `retry_seconds` the next request is taken."""
+
+    def __init__(self, message: str, *, field: str | None = None, retry_seconds: float = 1.0) -> None:
+        super().__init__(message, field=field)
+        self.retry_seconds = retry_seconds
 
 
 class NotReadyError(RequestError):
@@ -87,6 +111,8 @@ ANSWERABLE: Final = (RequestError, ReleaseError, ModelError)
 # The first that fits counts.
 _STATUS: Final[tuple[tuple[type[Exception], int], ...]] = (
     (MalformedError, 400),
+    (NoKeyError, 401),
+    (WrongScopeError, 403),
     (UnknownModelError, 404),
     (NoClassifierError, 404),
     (NotKeptError, 404),
@@ -96,6 +122,7 @@ _STATUS: Final[tuple[tuple[type[Exception], int], ...]] = (
     (UnsupportedTypeError, 415),
     (InvalidValueError, 422),
     (QueueFullError, 429),
+    (RateLimitError, 429),
     (NotReadyError, 503),
     (DeadlineError, 504),
     (ReleaseError, 503),
@@ -104,6 +131,8 @@ _STATUS: Final[tuple[tuple[type[Exception], int], ...]] = (
 
 CODES: Final = {
     400: "malformed",
+    401: "no_valid_key",
+    403: "wrong_scope",
     404: "not_found",
     405: "method_not_allowed",
     409: "wrong_space",
@@ -116,7 +145,10 @@ CODES: Final = {
     504: "deadline",
 }
 
-# What a full queue or a service that is not ready says; both may be over in a moment.
+# Where one status has two.
+RATE_LIMIT_CODE: Final = "rate_limit"
+
+# What a full queue or a service that is not ready says where it knows no better; both may be over in a moment.
 RETRY_AFTER: Final = {429: "1", 503: "1"}
 
 
@@ -124,7 +156,17 @@ def error_response(error: Answerable) -> Response:
     """The answer to a request that ended in `error`."""
     status = next(status for kind, status in _STATUS if isinstance(error, kind))
     field = error.field if isinstance(error, RequestError) else None
-    return shaped_response(status, str(error), field)
+    response = shaped_response(status, str(error), field)
+    if isinstance(error, NoKeyError):
+        response.headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, RateLimitError):
+        response = Response(_body(RATE_LIMIT_CODE, str(error), field), status, media_type="application/json")
+        # Whole seconds: less would be an invitation to come too early.
+        response.headers["Retry-After"] = str(math.ceil(error.retry_seconds))
+    if isinstance(error, QueueFullError):
+        # Whole seconds, as HTTP has them.
+        response.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
+    return response
 
 
 def shaped_response(status: int, message: str, field: str | None = None) -> Response:
@@ -136,6 +178,10 @@ def shaped_response(status: int, message: str, field: str | None = None) -> Resp
 def shaped_body(status: int, message: str, field: str | None = None) -> bytes:
     """The body of an error; a status that the table lacks takes the code of its hundred."""
     code = CODES.get(status) or CODES[500 if status >= 500 else 400]
+    return _body(code, message, field)
+
+
+def _body(code: str, message: str, field: str | None) -> bytes:
     return orjson.dumps({"error": {"code": code, "message": message, "field": field}})
 
 

@@ -54,7 +54,7 @@ class Worker:
     @classmethod
     def create(cls, settings: Settings, metrics: Metrics) -> Worker:
         """A worker with no release yet: its champion begins to look when it is followed."""
-        batcher = Batcher(settings.max_queued_rows, metrics.observe_stage)
+        batcher = Batcher(settings.max_queued_rows, metrics, settings.deadline_seconds)
         return cls(settings, Champion(settings, metrics), batcher, metrics)
 
     def timed(self, stage: str, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -10,7 +10,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
+from service import admin as admin_routes
 from service import open_inference, operations, page, places
+from service.checks import TIMEOUT_HEADER, check_timeout
+from service.door.demand_key import MAY_SEE
 from service.embeddings import embeddings, listed_models
 from service.errors import ANSWERABLE, DeadlineError, MalformedError, UnknownModelError, error_response
 from service.formats import json
@@ -27,9 +30,10 @@ _ALIASES = ("champion", "previous", "candidate")
 
 
 async def answered(operation: Operation, worker: Worker, request: Request) -> Response:
-    """The operation's answer, or its error in the one shape; never later than the deadline."""
+    """The operation's answer, or its error in the one shape; never later than the deadline, or the client's own."""
     seconds = worker.settings.deadline_seconds
     try:
+        seconds = check_timeout(request.headers.get(TIMEOUT_HEADER), seconds)
         async with asyncio.timeout(seconds):
             return await operation(worker, request)
     except ANSWERABLE as error:
@@ -93,27 +97,36 @@ async def _stored_manifest(worker: Worker, version: str) -> Manifest:
         raise UnknownModelError(f"no release {version:.80}; GET /v1/models lists some", field="release") from error
 
 
-async def index(worker: Worker, _request: Request) -> Response:
-    """A page for people: the routes, and what is live."""
+async def index(worker: Worker, request: Request) -> Response:
+    """A page for people: the routes, and to those who may ask for it what is live."""
     live = worker.champion.live() if worker.champion.is_live else None
-    return HTMLResponse(page.render(live, worker.champion.failure))
+    may_see = request.scope.get(MAY_SEE, True)
+    html = page.render(live, worker.champion.failure) if may_see else page.render_closed()
+    return HTMLResponse(html, headers={"Content-Security-Policy": page.POLICY})
 
 
 async def openapi(worker: Worker, _request: Request) -> Response:
     """The OpenAPI document of everything that is served here."""
     live = worker.champion.live() if worker.champion.is_live else None
-    return _json(openapi_document(None if live is None else live.manifest))
+    manifest = None if live is None else live.manifest
+    return _json(openapi_document(manifest, admin=worker.settings.admin))
 
 
 async def metrics(worker: Worker, _request: Request) -> Response:
     """All metrics, as Prometheus reads them."""
+    worker.metrics.write()
     content = await asyncio.to_thread(worker.metrics.exposition)
     return Response(content, headers={"Content-Type": worker.metrics.media_type})
 
 
-def routes() -> list[Route]:
-    """The routes beside BentoML's own."""
+def routes(*, admin: bool) -> list[Route]:
+    """The routes beside BentoML's own, with or without those that change what is served."""
+    changing = [
+        _route("/v1/admin/promote", admin_routes.promote, "POST"),
+        _route("/v1/admin/rollback", admin_routes.rollback, "POST"),
+    ]
     return [
+        *(changing if admin else []),
         _route("/v1/embed", operations.embed, "POST"),
         _route("/v1/embeddings", embeddings, "POST"),
         _route("/v1/classify", operations.classify, "POST"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any, Protocol
 
@@ -13,16 +13,28 @@ from typing import Any, Protocol
 os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
 
 import bentoml
+import click
+from bentoml._internal.configuration.containers import BentoMLContainer
 from bentoml._internal.utils.analytics import usage_stats
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
 from service import operations, places
 from service.app import create_app
+from service.door import cors
+from service.door.access_log import AccessLog
 from service.door.body_limit import BodyLimit
 from service.door.counting import CountRequests
+from service.door.demand_key import DemandKey
 from service.door.one_shape import OneShape
+from service.door.protective_headers import ProtectiveHeaders
+from service.door.tracing import TraceRequests
 from service.errors import NotReadyError
+from service.front import Layer, put_in_front
+from service.keys.address import OpenAddressError, refuse_open_address
+from service.keys.key_file import KeyFile, KeyFileError
+from service.logs import set_up_logs
 from service.metrics import Metrics
 from service.native import (
     ClassesAnswer,
@@ -37,6 +49,7 @@ from service.operations import Worker
 from service.routes import Operation, answered
 from service.runtime import DeviceUnavailableError, resolve_device
 from service.settings import SettingsError, read_settings
+from service.tracing import Tracing
 
 # Its command line has read the variable, and kept what it read, before it came to import us.
 usage_stats.do_not_track.cache_clear()
@@ -46,8 +59,12 @@ try:
 except SettingsError as error:
     raise SystemExit(f"manifold: {error}") from error
 
+set_up_logs(settings.log_format)
 metrics = Metrics()
-app = create_app()
+tracing = Tracing() if settings.tracing else None
+if tracing is not None:
+    metrics.stage_listener = tracing.stage
+app = create_app(admin=settings.admin)
 
 
 class _Hook(Protocol):
@@ -74,13 +91,18 @@ _generate_endpoint: _Endpoint = bentoml.api(route="/generate", input_spec=CodesB
     name="manifold",
     description="Serves the encoder and the decoder of a learned manifold.",
     workers=1,
+    # Where no --host is said: BentoML's default is every address. In a container that is the right one.
+    http={} if "BENTOML_CONTAINERIZED" in os.environ else {"host": "127.0.0.1"},
     # Ours (MANIFOLD_DEADLINE_SECONDS, at most an hour) comes first, and answers in our shape.
-    traffic={"timeout": 3700},
+    # Not much later: BentoML keeps a timer of each request until then, also of answered ones.
+    traffic={"timeout": settings.deadline_seconds + 10},
     logging={"access": {"enabled": False}},
     # Its labels are paths as clients write them; see service.metrics, which keeps /metrics.
     metrics={"enabled": False},
+    # Its spans cost more than the work, and know no stages; see service.tracing.
+    tracing={"excluded_urls": ".*"},
     envs=[
-        {"name": "OTEL_SDK_DISABLED", "value": "true"},
+        {"name": "OTEL_SDK_DISABLED", "value": "false" if settings.tracing else "true"},
         {"name": "BENTOML_DO_NOT_TRACK", "value": "True"},
     ],
 )
@@ -105,6 +127,21 @@ class Manifold:
             except DeviceUnavailableError as error:
                 raise SystemExit(f"manifold: {error}") from error
 
+    @_before_workers
+    @staticmethod
+    def refuse_an_open_address() -> None:
+        """End the server where others could reach it and nothing would ask them for a key."""
+        # BentoML tells no service at which address it will listen. Its command line knows; where it was started from
+        # Python there is none, and the door answers this machine only.
+        command = click.get_current_context(silent=True)
+        try:
+            if command is None or "host" not in command.params:
+                KeyFile(settings.at).read()
+            else:
+                refuse_open_address(command.params["host"] or BentoMLContainer.http.host.get(), settings)
+        except (OpenAddressError, KeyFileError) as error:
+            raise SystemExit(f"manifold: {error}") from error
+
     @_on_startup
     async def start(self) -> None:
         """Begin to follow the champion; the service answers 503 until the first one is live."""
@@ -117,6 +154,9 @@ class Manifold:
         if self._following is not None:
             self._following.cancel()
         self.worker.batcher.close()
+        metrics.write()
+        if tracing is not None:
+            await asyncio.to_thread(tracing.close)
 
     async def __is_ready__(self) -> bool:
         try:
@@ -161,8 +201,17 @@ class Manifold:
         return response
 
 
-# What the decorator makes of the class is BentoML's service. The first middleware is the outermost.
-bento: Any = Manifold
-bento.add_asgi_middleware(CountRequests, metrics=metrics)
-bento.add_asgi_middleware(OneShape)
-bento.add_asgi_middleware(BodyLimit, max_body_bytes=settings.max_body_bytes)
+def _layers() -> Iterator[Layer]:
+    """What every request passes, the outermost first."""
+    yield Layer(CountRequests, {"metrics": metrics, "access_log": AccessLog(settings.access_log_sample)})
+    yield Layer(ProtectiveHeaders)
+    if tracing is not None:
+        yield Layer(TraceRequests, {"tracing": tracing})
+    yield Layer(OneShape)
+    if settings.cors_origins:
+        yield Layer(CORSMiddleware, {"allow_origins": settings.cors_origins, **cors.OPTIONS})
+    yield Layer(DemandKey, {"settings": settings})
+    yield Layer(BodyLimit, {"max_body_bytes": settings.max_body_bytes})
+
+
+put_in_front(Manifold, app, tuple(_layers()))

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import functools
+import re
 from pathlib import Path
+from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.release.home import Home
 from service.sessions import DeviceChoice
 
 _PREFIX = "MANIFOLD_"
+# As browsers write it; no *: who lets every web page ask, lets in whatever page a user happens to see.
+_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d+)?|https?://\[[0-9a-f:]+\](:\d+)?")
 
 
 class SettingsError(Exception):
@@ -42,6 +46,31 @@ class Settings(BaseSettings):
     poll_seconds: float = Field(
         default=0.25, gt=0, le=60, description="how often the service looks for a newly promoted champion"
     )
+
+    log_format: Literal["text", "json"] = Field(default="text", description="json writes one object a line")
+    access_log_sample: float = Field(
+        default=0.0, ge=0, le=1, description="share of the answers that get a line in the log; those of 500 always do"
+    )
+    tracing: bool = Field(default=False, description="OpenTelemetry spans; where to is said by OTEL_* variables")
+    open_to_all: bool = Field(
+        default=False, description="without any key, answer whoever reaches the service, on any address"
+    )
+    admin: bool = Field(default=False, description="whether releases can be promoted and rolled back over HTTP")
+    rate_limit: float | None = Field(
+        default=None, gt=0, description="requests a second of one key, in each worker; more are answered 429"
+    )
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="origins whose web pages may ask, separated by commas"
+    )
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _origins(cls, came: object) -> object:
+        origins = tuple(filter(None, map(str.strip, came.split(",")))) if isinstance(came, str) else came
+        for origin in origins if isinstance(origins, tuple) else ():
+            if not _ORIGIN.fullmatch(origin):
+                raise ValueError(f"{origin}: an origin as https://example.org:8443 expected")
+        return origins
 
     @field_validator("home")
     @classmethod

@@ -46,6 +46,7 @@ def test_the_house_keeps_its_contracts(copied_house: Path) -> None:
         ("service/release/atomic.py", "import torch", "2."),
         ("models/recipe.py", "import onnxruntime", "3."),
         ("flows/steps/recipes.py", "import service.settings", "4."),
+        ("flows/steps/recipes.py", "import service.door.scopes", "4."),
         ("flows/steps/recipes.py", "import service.formats.npy", "4."),
         ("flows/steps/recipes.py", "import prefect", "5."),
     ],

@@ -46,7 +46,7 @@ class OneShape:
             headers["Content-Type"] = "application/json"
             headers["Content-Length"] = str(len(content))
             if start["status"] in RETRY_AFTER:
-                headers["Retry-After"] = RETRY_AFTER[start["status"]]
+                headers.setdefault("Retry-After", RETRY_AFTER[start["status"]])
             await send(start)
             await send({"type": "http.response.body", "body": content})
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 from service.errors import CODES as ERROR_CODES
+from service.errors import RATE_LIMIT_CODE
+from service.openapi.admin import admin_paths
 from service.openapi.bodies import Bodies, one_or_many
 from service.openapi.embeddings import embeddings_operation
 from service.openapi.inference import open_inference_paths
+from service.openapi.keys import with_keys
 from service.openapi.parts import (
     BASE64_ARRAY,
     CODES,
@@ -75,8 +78,10 @@ _HONESTY_EXAMPLE: Final = {
 }
 
 
-def openapi_document(manifest: Manifest | None) -> Part:
-    """The document; valid OpenAPI 3.1. Its examples are such as the live release, of that `manifest`, answers."""
+def openapi_document(manifest: Manifest | None, *, admin: bool = False) -> Part:
+    """The document; valid OpenAPI 3.1. Its examples are such as the live release, of that `manifest`, answers. The
+    `admin` routes are on or off.
+    """
     bodies = Bodies(manifest)
     rows = one_or_many({name: {"x": value} for name, value in bodies.values("x").items()})
     codes = one_or_many({name: {"z": value} for name, value in bodies.values("z").items()})
@@ -106,7 +111,7 @@ def openapi_document(manifest: Manifest | None) -> Part:
     )  # fmt: skip
     described = None if manifest is None else manifest.input
     errors = error_references(400, 404, 409, 413, 415, 422, 429)
-    return {
+    document = {
         "openapi": "3.1.0",
         "info": {
             "title": "Manifold",
@@ -137,10 +142,12 @@ def openapi_document(manifest: Manifest | None) -> Part:
             "/openapi.json": {"get": _get("openapi", "This document", "Any")},
             "/docs.json": {"get": _get("docs", "This document", "Any")},
             "/schema.json": {"get": _get("schema", "What BentoML's clients read", "Any")},
+            **(admin_paths() if admin else {}),
             "/": {"get": _page()},
         },
         "components": {"schemas": _schemas(), "responses": _errors(), "examples": bodies.components},
     }
+    return with_keys(document)
 
 
 def _with_compact(rows: Part) -> Part:
@@ -237,7 +244,11 @@ def _schemas() -> Part:
     error = {
         "type": "object",
         "required": ["code", "message", "field"],
-        "properties": {"code": {"enum": sorted(ERROR_CODES.values())}, "message": text, "field": maybe},
+        "properties": {
+            "code": {"enum": sorted([*ERROR_CODES.values(), RATE_LIMIT_CODE])},
+            "message": text,
+            "field": maybe,
+        },
     }
     named: Part = {
         "release": text,

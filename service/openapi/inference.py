@@ -123,7 +123,7 @@ def open_inference_paths(manifest: Manifest | None) -> dict[str, Part]:
 def _infer(operation: str, places: list[Part], size: int) -> Part:
     described = _operation(operation, "Rows x to codes z and code_1, …; codes z to rows x", _ANSWER)
     described["responses"]["200"]["content"]["application/octet-stream"] = {"schema": BINARY}
-    described["responses"] |= _errors(400, 404, 409, 413, 415, 422, 429, 503, 504)
+    described["responses"] |= protocol_errors(400, 404, 409, 413, 415, 422, 429, 503, 504)
     codes: Part = {"name": "z", "datatype": "FP32", "shape": [1, size]}
     text = json.dumps({"inputs": [codes | {"parameters": {"binary_data_size": 4 * size}}]}).encode()
     values = base64.b64encode(text + bytes(4 * size)).decode("ascii")
@@ -152,14 +152,14 @@ def _operation(operation: str, summary: str, schema: Part, *errors: int) -> Part
         "operationId": operation,
         "summary": summary,
         "tags": ["v2"],
-        "responses": {"200": answer, **_errors(*errors, *ANY_ROUTE)},
+        "responses": {"200": answer, **protocol_errors(*errors, *ANY_ROUTE)},
     }
 
 
 def _probe(operation: str, summary: str, *errors: int) -> Part:
-    responses = {"200": {"description": summary}, **_errors(*errors)}
+    responses = {"200": {"description": summary}, **protocol_errors(*errors)}
     return {"operationId": operation, "summary": summary, "tags": ["v2"], "responses": responses}
 
 
-def _errors(*statuses: int) -> Part:
+def protocol_errors(*statuses: int) -> Part:
     return {str(status): _ERROR for status in statuses}

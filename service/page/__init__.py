@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from html import escape
 
 from service.champion import Failure, Live
@@ -22,16 +24,25 @@ _ROUTES = (
     ("GET /readyz, /livez, /metrics", "for those who keep it running"),
 )
 
+_STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 44rem; margin: 3rem auto; padding: 0 1rem; }
+td { padding: .2rem 1rem .2rem 0; vertical-align: top; }
+"""
+_STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+
+# What a browser may do with the page: this style, and nothing else.
+POLICY = (
+    f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; img-src data:; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
+
 _PAGE = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
 <title>Manifold</title>
 <link rel="icon" href="data:,">
-<style>
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 44rem; margin: 3rem auto; padding: 0 1rem; }}
-td {{ padding: .2rem 1rem .2rem 0; vertical-align: top; }}
-</style>
+<style>{style}</style>
 <h1>Manifold</h1>
 <p>{state}</p>
 <table>{rows}</table>
@@ -52,5 +63,14 @@ def render(live: Live | None, failure: Failure | None) -> str:
         state = "No release is live yet: <code>manifold train</code> makes one."
     if failure is not None:
         state += f" The champion {escape(str(failure.release))} cannot be served: {escape(failure.message)}"
+    return _filled(state)
+
+
+def render_closed() -> str:
+    """The page for somebody without a key: the same for everybody, whatever is live."""
+    return _filled("A key is needed here: <code>Authorization: Bearer …</code>, or <code>X-API-Key</code>.")
+
+
+def _filled(state: str) -> str:
     rows = "".join(f"<tr><td><code>{route}</code></td><td>{does}</td></tr>" for route, does in _ROUTES)
-    return _PAGE.format(state=state, rows=rows)
+    return _PAGE.format(style=_STYLE, state=state, rows=rows)

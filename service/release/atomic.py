@@ -13,8 +13,13 @@ from pathlib import Path
 from service.release.drafts import draft_of
 
 
-def write_atomically(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes, *, mode: int | None = None) -> None:
     """Put `data` at `path` so that a reader sees the old content or the new, never a part.
+
+    Args:
+        path: where; folders that lack are made.
+        data: the whole content.
+        mode: who may read it, from its first byte on; by default as the umask says.
 
     Raises:
         OSError: the disk refused; `path` is as it was and nothing is left beside it.
@@ -22,6 +27,8 @@ def write_atomically(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with draft_of(path, Path.touch) as aside:
         try:
+            if mode is not None:
+                aside.chmod(mode)
             with aside.open("wb") as file:
                 file.write(data)
                 file.flush()

@@ -48,3 +48,8 @@ class Home:
     def journal(self) -> Path:
         """Every move of a channel, one JSON line each, oldest first."""
         return self.root / "channels" / f"{MODEL_NAME}.journal.jsonl"
+
+    @property
+    def keys(self) -> Path:
+        """The API keys, hashed; readable by its owner only, replaced whole at each change."""
+        return self.root / "keys" / "keys.json"

@@ -81,9 +81,9 @@ def test_an_answer_that_would_come_too_late_is_a_504(
     assert after.status_code == 200
 
 
-def test_every_error_has_its_status_and_only_what_cannot_be_found_shares_one() -> None:
+def test_every_error_has_its_status_and_only_what_cannot_be_found_or_comes_too_often_shares_one() -> None:
     kinds = errors.RequestError.__subclasses__()
     answers = [errors.error_response(kind("what is wrong", field="x")) for kind in kinds]
     assert sorted(answer.status_code for answer in answers) == [
-        400, 404, 404, 404, 409, 413, 415, 422, 429, 503, 504,
+        400, 401, 403, 404, 404, 404, 409, 413, 415, 422, 429, 429, 503, 504,
     ]  # fmt: skip
