@@ -1,7 +1,7 @@
 """`make bench-serving`: our service beside its peers, into benchmarks/results/serving.json and docs/serving-speed.md.
 
-`--quick` shows in two minutes that it runs: fewer peers, rounds and swaps. `--only ROW` keeps to some rows and publishes
-nothing.
+`--quick` shows in two minutes that it runs: fewer peers, rounds and swaps. `--only ROW` keeps to some rows and
+publishes nothing.
 """
 
 from __future__ import annotations

@@ -31,10 +31,11 @@ def interpreter(name: str) -> Path:
         print(f"installing {name} into {home}", file=sys.stderr, flush=True)
         asked = _MADE_BY.get(name, Path(sys.executable))
         maker = asked if asked.is_file() else Path(sys.executable)
-        for command in (
+        commands: list[list[str | Path]] = [
             [maker, "-m", "venv", "--clear", home],
             [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", pins],
-        ):
+        ]
+        for command in commands:
             made = subprocess.run(command, capture_output=True, text=True, check=False)
             if made.returncode != 0:
                 said = (made.stderr.strip() or made.stdout.strip())[-300:]

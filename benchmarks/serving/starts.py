@@ -1,4 +1,4 @@
-"""How long our service takes from its start to its first good answer, and what memory it then takes: nothing else runs."""
+"""How long our service takes from its start to its first good answer, and what memory it takes: nothing else runs."""
 
 from __future__ import annotations
 

@@ -11,8 +11,8 @@ import httpx
 
 from benchmarks.harness import Row
 from benchmarks.serving.load import Load, load
-from benchmarks.serving.sides import OURS, our_server
 from benchmarks.serving.servers import Server
+from benchmarks.serving.sides import OURS, our_server
 from benchmarks.serving.subjects import Subject, as_npy, pixel_rows
 from service.release.channels import Channels
 from service.release.home import Home
@@ -51,8 +51,8 @@ def swap_rows(
     answered = sum(one.rate for one in loads) * _LOAD_SECONDS
     sides = {OURS: {"swaps": swaps, "answered": round(answered), "failed": failed}}
     first = Row(FAILED, failed, "requests", 0, "lower", sides=sides)
-    sides = {OURS: {f"MiB after {_FIRST}": settled, f"MiB after {swaps}": grown}}
-    return first, Row(GROWTH, grown / settled - 1, "of its memory", 0.05, "lower", sides=sides)
+    memory = {OURS: {f"MiB after {_FIRST}": settled, f"MiB after {swaps}": grown}}
+    return first, Row(GROWTH, grown / settled - 1, "of its memory", 0.05, "lower", sides=memory)
 
 
 def _swap(
@@ -76,7 +76,7 @@ def _swap(
             channels.promote(to, who="benchmark", why="swapped under load", verdict="")
             _wait_for(server, subject, to)
             if (number + 1) % 10 == 0:
-                print(f"{number + 1} of {swaps} swaps", flush=True)
+                print(f"{number + 1} swaps of {swaps}", flush=True)
     finally:
         ended.set()
         asking.join()

@@ -1,4 +1,4 @@
-"""FastAPI with orjson: each request runs alone. The body is read and written by hand, past pydantic, which is slower."""
+"""FastAPI with orjson: each request runs alone. The body is read and written past pydantic, which is slower."""
 
 from __future__ import annotations
 

@@ -1,7 +1,9 @@
-"""LitServe with its batching on: one worker of the model, and the fast queue."""
+"""LitServe with its batching on: one worker of the model, and the fast queue.
+
+Tried side by side, single rows, 64 connections: no wait 433 answers a second, at most 2 ms 451, the slow queue 444: alike.
+"""
 
 # No postponed annotations here: LitServe reads the type of a request from the signature.
-import os
 from typing import Any
 
 import litserve
@@ -34,8 +36,6 @@ class Embedder(litserve.LitAPI):  # type: ignore[misc]  # it is not in our envir
 
 
 if __name__ == "__main__":
-    api = Embedder(max_batch_size=64, batch_timeout=float(os.environ.get("BENCH_TIMEOUT", "0")), api_path="/embed")
-    server = litserve.LitServer(
-        api, accelerator="cpu", workers_per_device=1, fast_queue=os.environ.get("BENCH_FAST", "1") == "1"
-    )
+    api = Embedder(max_batch_size=64, batch_timeout=0.002, api_path="/embed")
+    server = litserve.LitServer(api, accelerator="cpu", workers_per_device=1, fast_queue=True)
     server.run(port=PORT, host="127.0.0.1", num_api_servers=1, log_level="warning", generate_client_file=False)

@@ -1,8 +1,10 @@
-"""Triton with its Python backend, by nvidia-pytriton, and its dynamic batching."""
+"""Triton with its Python backend, by nvidia-pytriton, and its dynamic batching.
+
+Its metrics are off: with them it tries to listen twice at one port, and ends.
+"""
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import numpy as np
@@ -25,13 +27,12 @@ if __name__ == "__main__":
     config = TritonConfig(
         http_address="127.0.0.1", http_port=PORT, grpc_port=PORT + 1, allow_metrics=False, log_verbose=0
     )
-    delay = int(os.environ.get("BENCH_DELAY", "0"))
     with Triton(config=config) as triton:
         triton.bind(
             model_name="encoder",
             infer_func=infer,
             inputs=[Tensor(name="x", dtype=np.float32, shape=(784,))],
             outputs=[Tensor(name="z", dtype=np.float32, shape=(30,))],
-            config=ModelConfig(max_batch_size=1024, batcher=DynamicBatcher(max_queue_delay_microseconds=delay)),
+            config=ModelConfig(max_batch_size=1024, batcher=DynamicBatcher(max_queue_delay_microseconds=0)),
         )
         triton.serve()
