@@ -36,8 +36,10 @@ class RequestError(Exception):
     """The base; `message` is one plain line for the client, `field` the part of the request it is about."""
 
     def __init__(self, message: str, *, field: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
+        # It may hold some of what came: line breaks, control characters, halves of a surrogate pair.
+        plain = message if message.isprintable() else "".join(c if c.isprintable() else "\ufffd" for c in message)
+        super().__init__(plain)
+        self.message = plain
         self.field = field
 
 
@@ -135,11 +137,13 @@ CODES: Final = {
     403: "wrong_scope",
     404: "not_found",
     405: "method_not_allowed",
+    408: "too_slow",
     409: "wrong_space",
     413: "too_large",
     415: "unsupported_type",
     422: "invalid_value",
     429: "queue_full",
+    431: "head_too_large",
     500: "internal",
     503: "not_ready",
     504: "deadline",

@@ -25,11 +25,13 @@ from service.app import create_app
 from service.door import cors
 from service.door.access_log import AccessLog
 from service.door.body_limit import BodyLimit
+from service.door.connections import guard_connections
 from service.door.counting import CountRequests
 from service.door.demand_key import DemandKey
 from service.door.one_shape import OneShape
 from service.door.protective_headers import ProtectiveHeaders
 from service.door.tracing import TraceRequests
+from service.door.without_timers import leave_no_timers
 from service.errors import NotReadyError
 from service.front import Layer, put_in_front
 from service.keys.address import OpenAddressError, refuse_open_address
@@ -65,6 +67,8 @@ tracing = Tracing() if settings.tracing else None
 if tracing is not None:
     metrics.stage_listener = tracing.stage
 app = create_app(admin=settings.admin)
+guard_connections()
+leave_no_timers()
 
 
 class _Hook(Protocol):
@@ -93,9 +97,8 @@ _generate_endpoint: _Endpoint = bentoml.api(route="/generate", input_spec=CodesB
     workers=1,
     # Where no --host is said: BentoML's default is every address. In a container that is the right one.
     http={} if "BENTOML_CONTAINERIZED" in os.environ else {"host": "127.0.0.1"},
-    # Ours (MANIFOLD_DEADLINE_SECONDS, at most an hour) comes first, and answers in our shape.
-    # Not much later: BentoML keeps a timer of each request until then, also of answered ones.
-    traffic={"timeout": settings.deadline_seconds + 10},
+    # For BentoML's clients, who wait as long. Here ours (MANIFOLD_DEADLINE_SECONDS, at most an hour) is the only one.
+    traffic={"timeout": 3700},
     logging={"access": {"enabled": False}},
     # Its labels are paths as clients write them; see service.metrics, which keeps /metrics.
     metrics={"enabled": False},
@@ -211,7 +214,7 @@ def _layers() -> Iterator[Layer]:
     if settings.cors_origins:
         yield Layer(CORSMiddleware, {"allow_origins": settings.cors_origins, **cors.OPTIONS})
     yield Layer(DemandKey, {"settings": settings})
-    yield Layer(BodyLimit, {"max_body_bytes": settings.max_body_bytes})
+    yield Layer(BodyLimit, {"max_body_bytes": settings.max_body_bytes, "max_held_bytes": settings.max_held_bytes})
 
 
 put_in_front(Manifold, app, tuple(_layers()))

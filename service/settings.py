@@ -43,6 +43,15 @@ class Settings(BaseSettings):
     deadline_seconds: float = Field(
         default=30.0, gt=0, le=3600, description="from a request's first byte to its answer; later is 504"
     )
+    head_seconds: float = Field(
+        default=10.0, gt=0, le=3600, description="for a request's line and headers to come; later is 408"
+    )
+    max_connections: int = Field(
+        default=900, ge=1, description="open at once, of one worker; where more come, idle ones are closed"
+    )
+    max_held_bytes: int = Field(
+        default=512 * 2**20, ge=1, description="bodies in memory at once, of one worker; more are answered 429"
+    )
     poll_seconds: float = Field(
         default=0.25, gt=0, le=60, description="how often the service looks for a newly promoted champion"
     )
