@@ -7,6 +7,7 @@ publishes nothing.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -48,7 +49,10 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     require_wrk()
-    found, measured = measure(arguments.only or ROWS, _QUICK if arguments.quick else _WHOLE)
+    pace = _QUICK if arguments.quick else _WHOLE
+    if arguments.only:
+        pace = dataclasses.replace(pace, left_out=())
+    found, measured = measure(arguments.only or ROWS, pace)
     if arguments.only:
         for row in found:
             print(f"{row.name}: {row.value:.4g} {row.unit} (goal {row.goal:g})", flush=True)

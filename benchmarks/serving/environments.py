@@ -26,11 +26,11 @@ def interpreter(name: str) -> Path:
     home = _ROOT / ".manifold" / f"serving-peers-{name}"
     python, done = home / "bin" / "python", home / "installed.txt"
     pins = _PINS / f"{name}.txt"
-    wanted = pins.read_text("utf-8")
+    asked = _MADE_BY.get(name, Path(sys.executable))
+    maker = asked if asked.is_file() else Path(sys.executable)
+    wanted = f"# made by {maker}\n{pins.read_text('utf-8')}"
     if not (done.is_file() and done.read_text("utf-8") == wanted):
         print(f"installing {name} into {home}", file=sys.stderr, flush=True)
-        asked = _MADE_BY.get(name, Path(sys.executable))
-        maker = asked if asked.is_file() else Path(sys.executable)
         commands: list[list[str | Path]] = [
             [maker, "-m", "venv", "--clear", home],
             [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", pins],

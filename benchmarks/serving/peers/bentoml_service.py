@@ -1,7 +1,7 @@
 """Plain BentoML: its native array endpoint, batching, with tracing, metrics and the access log off.
 
-Tried side by side, single rows, 64 connections: without batching 211 answers a second; batches of at most 16 within 1 s 327,
-64 within 1 s 367, 64 within 10 s 419.
+Tried side by side, single rows, 64 connections: without batching 211 answers a second; batches of at most 16 within 1 s
+327, 64 within 1 s 367, 64 within 10 s 419.
 """
 
 from __future__ import annotations
