@@ -56,6 +56,8 @@ async def models(worker: Worker, _request: Request) -> Response:
         {
             "live": live,
             "device": worker.champion.live().runtime.device if live else None,
+            "variant": worker.champion.live().runtime.variant if live else None,
+            "onnxruntime": worker.champion.live().runtime.setup.as_fields() if live else None,
             "models": [{"release": v, "aliases": state.names(v), "live": v == live} for v in versions],
             "queue": {
                 "waiting_rows": worker.batcher.queued_rows,

@@ -71,6 +71,12 @@ guard_connections()
 leave_no_timers()
 
 
+def _workers() -> int:
+    """The processes that BentoML serves with; 1 where its configuration names no number of them."""
+    stated = bento.config.get("workers", 1)
+    return stated if isinstance(stated, int) else os.cpu_count() or 1
+
+
 class _Hook(Protocol):
     """BentoML's decorators have no types of their own."""
 
@@ -114,7 +120,7 @@ class Manifold:
     """Embeds rows and generates rows with the champion release."""
 
     def __init__(self) -> None:
-        self.worker = Worker.create(settings, metrics)
+        self.worker = Worker.create(settings, metrics, _workers())
         self._following: asyncio.Task[None] | None = None
 
     @_before_workers

@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.release.home import Home
+from service.release.variants import VariantName
 from service.sessions import DeviceChoice
 
 _PREFIX = "MANIFOLD_"
@@ -32,7 +33,20 @@ class Settings(BaseSettings):
         default="auto",
         description="auto takes CUDA where it is really there; cuda takes it or refuses to start",
     )
-    threads: int = Field(default=1, ge=1, le=256, description="threads within one operator on the CPU")
+    threads: int | None = Field(
+        default=None,
+        ge=1,
+        le=256,
+        description="threads within one operator on the CPU; not set: chosen by calibration",
+    )
+    calibration_seconds: float = Field(
+        default=0.1, ge=0, le=60, description="how long to measure how ONNX Runtime runs best here; 0: not at all"
+    )
+    variant: VariantName = Field(
+        default="float32",
+        description="what the networks' numbers are stored in; int8 and float16 are served only if a release has them "
+        "and they keep as many neighbours as its recipe asks",
+    )
     max_rows: int = Field(default=4096, ge=1, description="rows of one request")
     max_queued_rows: int = Field(default=16_384, ge=1, description="rows that may wait; more are answered 429")
     max_sample_steps: int = Field(
