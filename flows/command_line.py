@@ -14,6 +14,7 @@ from flows.doctor import doctor
 from flows.figure_lines import untrained_line
 from flows.gate_lines import tell_of_release
 from flows.keys_commands import keys
+from flows.lineage_commands import card, find
 from flows.local_server import prefect_server_until_exit, set_environment
 from flows.place_commands import interpolate, neighbors, score
 from flows.release_commands import releases
@@ -22,6 +23,7 @@ from flows.serving import serving_command, serving_environment
 from flows.steps.errors import FlowError
 from flows.steps.recipes import load_recipe, recipe_names
 from flows.terminal import console
+from flows.upkeep_commands import prune, watch
 from models.errors import ModelError as LearningError
 from models.recipe import Recipe
 from service.client import ServiceError
@@ -38,6 +40,10 @@ app = typer.Typer(
     help="Learn a low-dimensional manifold from your own unlabelled data, and serve it.",
 )
 app.add_typer(releases, name="releases")
+releases.command("find")(find)
+releases.command("card")(card)
+releases.command("prune")(prune)
+releases.command("watch")(watch)
 app.add_typer(keys, name="keys")
 app.command()(embed)
 app.command()(classify)

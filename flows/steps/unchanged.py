@@ -9,6 +9,7 @@ from service.release.channels import Channels
 from service.release.errors import ReleaseError
 from service.release.home import Home
 from service.release.integrity import verify_release
+from service.release.journal import Move
 from service.release.manifest import Manifest
 from service.release.store import ReleaseStore
 
@@ -21,7 +22,7 @@ def unchanged_release(home: Home, source: str, fingerprint: str, recipe: Recipe,
 
     The champion counts, and the last release that this recipe made of this source: not any older one, or a source that
     is put back as it was would stay behind what it wrongly held meanwhile. A damaged release does not count, nor one
-    that nobody has decided on: its run was killed between publication and promotion.
+    that nobody has decided on: its run was killed between publication and promotion, or the promotion was undone.
 
     Args:
         home: where releases lie.
@@ -35,12 +36,20 @@ def unchanged_release(home: Home, source: str, fingerprint: str, recipe: Recipe,
     """
     channels = Channels(home)
     champion = channels.read().champion
-    decided = {move.release for move in channels.journal()}
+    decided = _decided(channels.journal())
     for manifest in _candidates(home, source, recipe, champion):
         settled = manifest.version in decided or not promote
         if manifest.data.fingerprint == fingerprint and settled and _is_whole(home, manifest.version):
             return manifest.version
     return None
+
+
+def _decided(moves: list[Move]) -> set[str]:
+    """The releases that were promoted, or left as candidates, and this was not taken back."""
+    decided: set[str] = set()
+    for move in moves:
+        (decided.discard if move.action == "undo" else decided.add)(move.release)
+    return decided
 
 
 def _candidates(home: Home, source: str, recipe: Recipe, champion: str | None) -> list[Manifest]:

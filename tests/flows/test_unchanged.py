@@ -9,7 +9,9 @@ import pytest
 from flows.steps.recipes import load_recipe
 from flows.steps.unchanged import unchanged_release
 from service.release.channels import Channels
+from service.release.errors import ChannelError
 from service.release.home import Home
+from service.release.journal import Move
 from service.release.manifest import Data
 from service.release.store import ReleaseStore
 from tests.service.tiny import promote, publish_tiny
@@ -98,6 +100,18 @@ def test_a_release_that_nobody_has_decided_on_is_made_again_where_it_is_to_be_de
 
     assert house.unchanged("tuesday") is None
     assert house.unchanged("tuesday", promote=False) == "2"
+
+
+def test_a_release_whose_promotion_was_undone_is_made_again(house: House) -> None:
+    house.publish("2", "tuesday")
+
+    def fail(move: Move) -> None:
+        raise OSError("nobody could be told")
+
+    with pytest.raises(ChannelError, match="undone"):
+        Channels(house.home).promote("2", who="a run", why="retrained", verdict="passed", then=fail)
+
+    assert house.unchanged("tuesday") is None
 
 
 def test_a_damaged_release_is_made_again(house: House) -> None:

@@ -1,8 +1,8 @@
-"""`make bench-retraining`: what a retraining costs that nobody looks at.
+"""A retraining when nothing has changed: a deployment's run on 10,000 unchanged image files.
 
-`noop_retrain_s`: a deployment's run on 10,000 unchanged image files, from its start to its end as Prefect has it, the
-median of five; the process it runs in has to start too, some seconds more on any machine. The images are MNIST's test
-images as PNG files, or random ones of that size where `MANIFOLD_DATA` has none.
+Its time is from the run's start to its end as Prefect has it, the median of five; the process that it runs in has to
+start too, some seconds more on any machine. The images are MNIST's test images as PNG files, or random ones of that
+size where `MANIFOLD_DATA` has none.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import httpx
 import numpy as np
 from PIL import Image
 
-from benchmarks.harness import Row, Samples, publish
+from benchmarks.harness import Row, Samples
 from flows.local_server import prefect_server, set_environment
 from service.release.channels import Channels
 from service.release.home import Home
@@ -31,14 +32,13 @@ _SMALL = ("--set", "layers=[64,16]", "--set", "pretraining.epochs=1", "--set", "
 _MANIFOLD = str(Path(sys.executable).with_name("manifold"))
 
 
-def main() -> None:
-    """Measure and publish every row of the table."""
+def noop_rows() -> Iterator[Row]:
+    """`noop_retrain_s`."""
     with tempfile.TemporaryDirectory(prefix="manifold-bench-") as scratch:
         home = Path(scratch) / "home"
         set_environment(home)
         with prefect_server(home) as api:
-            rows = [_nothing_changed(Path(scratch), home, api)]
-    publish("retraining", rows)
+            yield _nothing_changed(Path(scratch), home, api)
 
 
 def _nothing_changed(scratch: Path, home: Path, api: str) -> Row:
@@ -102,7 +102,3 @@ def _seconds(run: dict[str, Any]) -> float:
     assert run["state"]["message"].startswith("nothing has changed since release"), run["state"]
     print(f"run {run['name']}: {run['total_run_time']:.2f} s, {run['state']['message']}")
     return float(run["total_run_time"])
-
-
-if __name__ == "__main__":
-    main()
