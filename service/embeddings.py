@@ -16,10 +16,11 @@ from service.checks import check_answers, check_depth, check_finite, check_rows,
 from service.errors import InvalidValueError, UnknownModelError
 from service.formats import answer, json, openai
 from service.formats.request import JSON, read_fields
-from service.operations import Encode, Worker
+from service.operations import Worker
 from service.release.channels import Channels, ChannelState
 from service.release.manifest import Manifest
 from service.sessions import Floats
+from service.works import Encode
 
 
 async def embeddings(worker: Worker, request: Request) -> Response:

@@ -33,8 +33,9 @@ from service.formats.request import JSON, is_multipart, may_hold_images, read_fi
 from service.honesty import judge
 from service.metrics import Metrics
 from service.runtime import Floats, Runtime
-from service.sampling import Ask, Chain, advance, draw, walk_packed
+from service.sampling import Ask, Chain, advance, draw
 from service.settings import Settings
+from service.works import Classify, Decode, Encode, Nearest, Reconstruct, Walk
 
 _SAMPLE_OPTIONS = ("count", "seed", "method", "steps", "temperature", "encoding")
 
@@ -63,57 +64,6 @@ class Worker:
         result = function(*args, **kwargs)
         self.metrics.observe_stage(stage, time.perf_counter() - started)
         return result
-
-
-# Equal works share a run: same release in memory, same thing to do.
-@dataclass(frozen=True)
-class Encode:
-    runtime: Runtime
-    depth: int | None
-
-    def __call__(self, rows: Floats, /) -> Floats:
-        return self.runtime.encode(rows, self.depth)
-
-
-@dataclass(frozen=True)
-class Decode:
-    runtime: Runtime
-
-    def __call__(self, rows: Floats, /) -> Floats:
-        return self.runtime.decode(rows)
-
-
-@dataclass(frozen=True)
-class Reconstruct:
-    runtime: Runtime
-
-    def __call__(self, rows: Floats, /) -> Floats:
-        return self.runtime.reconstruct(rows)
-
-
-@dataclass(frozen=True)
-class Classify:
-    runtime: Runtime
-
-    def __call__(self, rows: Floats, /) -> Floats:
-        return self.runtime.classify(rows)
-
-
-@dataclass(frozen=True)
-class Walk:
-    runtime: Runtime
-
-    def __call__(self, rows: Floats, /) -> Floats:
-        return walk_packed(self.runtime, rows)
-
-
-# Equal to no other: together with others' rows a run would last as long as all of them.
-@dataclass(frozen=True, eq=False)
-class Nearest:
-    runtime: Runtime
-
-    def __call__(self, rows: Floats, /) -> Floats:
-        return self.runtime.nearest(rows)
 
 
 async def embed(worker: Worker, request: Request) -> Response:

@@ -15,19 +15,17 @@ from service.errors import InvalidValueError, NotKeptError
 from service.formats import answer
 from service.formats.request import JSON
 from service.neighbours import KnownCodes, ids_of, packed
-from service.operations import Decode, Encode, Given, Worker, read_given
-from service.runtime import Floats, Runtime
+from service.operations import Given, Worker, read_given
+from service.runtime import Floats
 from service.scoring import judge_scores, measure
+from service.works import Decode, Encode, OfRelease
 
 # Rows that are searched or scored at a time: others' rows have their turn in between.
 _PART_ROWS = 256
 
 
-# Equal works share a run, as in service.operations.
 @dataclass(frozen=True)
-class Measure:
-    runtime: Runtime
-
+class Measure(OfRelease):
     def __call__(self, rows: Floats, /) -> Floats:
         return measure(self.runtime, rows)
 
@@ -36,6 +34,7 @@ class Measure:
 class Neighbours:
     known: KnownCodes
     k: int
+    batch_rows: int
 
     def __call__(self, rows: Floats, /) -> Floats:
         return self.known.nearest(rows, self.k)
@@ -77,7 +76,7 @@ async def neighbors(worker: Worker, request: Request) -> Response:
     check_space(given.options.get("space"), live.manifest.space_id)
     k = check_neighbours(given.options.get("k"), len(known), worker.settings.max_neighbours)
     codes = await _codes(worker, live, given)
-    found = await _in_parts(worker, Neighbours(known, k), codes)
+    found = await _in_parts(worker, Neighbours(known, k, live.runtime.setup.batch_rows), codes)
     worker.metrics.rows.labels("neighbors").inc(len(codes))
     if form.media_type != JSON:
         arrays = {"neighbors": packed(known, found)}
