@@ -15,7 +15,6 @@ from typing import Protocol
 
 import numpy as np
 import pytest
-import torch
 from jaxtyping import install_import_hook
 from PIL import Image
 from sklearn.datasets import load_digits
@@ -72,6 +71,13 @@ _PARTS: dict[str, Callable[[], str | None]] = {
 }
 
 
+def _sees_a_gpu() -> bool:
+    # Only here: torch reads the environment when it is imported, which is set above.
+    import torch
+
+    return torch.cuda.is_available()
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for mark in item.iter_markers("needs"):
         (part,) = mark.args
@@ -80,7 +86,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             pytest.fail(missing, pytrace=False)
         if missing:
             pytest.skip(missing)
-    if item.get_closest_marker("gpu") and not torch.cuda.is_available():
+    if item.get_closest_marker("gpu") and not _sees_a_gpu():
         # No wish of the tests' can put one into a machine: not even MANIFOLD_REQUIRE_ALL=1.
         pytest.skip("torch finds no NVIDIA GPU on this machine")
 
