@@ -6,6 +6,7 @@ from pathlib import Path
 
 from prefect import flow
 
+from flows.alone import alone_in_its_home
 from flows.pictures import attach_pictures
 from flows.prepare import prepare
 from flows.publish import export_onnx, promote_champion, publish_release
@@ -15,6 +16,7 @@ from models.recipe import Recipe
 
 
 @flow(name="retrain")
+@alone_in_its_home
 def retrain(
     recipe: Recipe,
     source: str = "auto",
