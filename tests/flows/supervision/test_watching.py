@@ -20,7 +20,7 @@ from flows.supervision.watching import Watch
 from models.recipe import Recipe, parse_recipe
 from service.release.home import Home
 
-RECIPE: Recipe = parse_recipe({"kind": "sae", "layers": [4]})
+RECIPE: Recipe = parse_recipe({"name": "tiny", "kind": "sae", "layers": [8, 4]})
 
 
 @pytest.fixture
