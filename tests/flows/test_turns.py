@@ -54,7 +54,7 @@ def test_training_by_hand_waits_for_its_turn_and_says_for_whom(prefect_api: str,
         waiting = started("train", "--source", str(photos), *SMALL, home=home, prefect=prefect_api)
         with waiting as command:
             assert command.stdout is not None
-            lines = []
+            lines: list[str] = []
             while not any("waiting for another retraining" in line for line in lines):
                 lines.append(command.stdout.readline())
                 assert lines[-1], lines
