@@ -14,6 +14,7 @@ from flows.doctor import doctor
 from flows.figure_lines import untrained_line
 from flows.gate_lines import tell_of_release
 from flows.keys_commands import keys
+from flows.lineage_commands import card, find
 from flows.local_server import set_environment
 from flows.place_commands import interpolate, neighbors, score
 from flows.release_commands import releases
@@ -23,7 +24,8 @@ from flows.steps.errors import FlowError
 from flows.steps.parameters import retrain_parameters
 from flows.steps.recipes import load_recipe, recipe_names
 from flows.terminal import console
-from flows.watch_command import Notify, use_notice_address, watch
+from flows.upkeep_commands import prune, watch
+from flows.watch_runs_command import Notify, use_notice_address, watch_runs
 from models.errors import ModelError as LearningError
 from models.recipe import Recipe
 from service.client import ServiceError
@@ -40,6 +42,10 @@ app = typer.Typer(
     help="Learn a low-dimensional manifold from your own unlabelled data, and serve it.",
 )
 app.add_typer(releases, name="releases")
+releases.command("find")(find)
+releases.command("card")(card)
+releases.command("prune")(prune)
+releases.command("watch")(watch)
 app.add_typer(keys, name="keys")
 app.command()(embed)
 app.command()(classify)
@@ -49,7 +55,7 @@ app.command()(neighbors)
 app.command()(interpolate)
 app.command()(doctor)
 app.command()(report)
-app.command()(watch)
+app.command()(watch_runs)
 
 _SOURCES = "auto, mnist, fashion-mnist, digits, or a path: folder of images, .npy, .npz, .parquet, .csv"
 Source = Annotated[str, typer.Option(help=f"What to learn from: {_SOURCES}.")]

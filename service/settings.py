@@ -5,15 +5,16 @@ from __future__ import annotations
 import functools
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode
 
 from service.release.home import Home
+from service.release.policy import ENVIRONMENT_PREFIX, ReleasePolicy
+from service.release.variants import VariantName
 from service.sessions import DeviceChoice
 
-_PREFIX = "MANIFOLD_"
 # As browsers write it; no *: who lets every web page ask, lets in whatever page a user happens to see.
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d+)?|https?://\[[0-9a-f:]+\](:\d+)?")
 
@@ -22,17 +23,28 @@ class SettingsError(Exception):
     """An environment variable has a value that cannot be meant; the message is one line that names it."""
 
 
-class Settings(BaseSettings):
+class Settings(ReleasePolicy):
     """The service's settings; each is an environment variable of the same name in capitals."""
-
-    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, env_ignore_empty=True)
 
     home: Path = Field(default=Path(".manifold"), description="where releases and channels lie")
     device: DeviceChoice = Field(
         default="auto",
         description="auto takes CUDA where it is really there; cuda takes it or refuses to start",
     )
-    threads: int = Field(default=1, ge=1, le=256, description="threads within one operator on the CPU")
+    threads: int | None = Field(
+        default=None,
+        ge=1,
+        le=256,
+        description="threads within one operator on the CPU; not set: chosen by calibration",
+    )
+    calibration_seconds: float = Field(
+        default=0.1, ge=0, le=60, description="how long to measure how ONNX Runtime runs best here; 0: not at all"
+    )
+    variant: VariantName = Field(
+        default="float32",
+        description="what the networks' numbers are stored in; int8 and float16 are served only if a release has them "
+        "and they keep as many neighbours as its recipe asks",
+    )
     max_rows: int = Field(default=4096, ge=1, description="rows of one request")
     max_queued_rows: int = Field(default=16_384, ge=1, description="rows that may wait; more are answered 429")
     max_sample_steps: int = Field(
@@ -43,10 +55,24 @@ class Settings(BaseSettings):
     deadline_seconds: float = Field(
         default=30.0, gt=0, le=3600, description="from a request's first byte to its answer; later is 504"
     )
+    head_seconds: float = Field(
+        default=10.0, gt=0, le=3600, description="for a request's line and headers to come; later is 408"
+    )
+    max_connections: int = Field(
+        default=900, ge=1, description="open at once, of one worker; where more come, idle ones are closed"
+    )
+    max_held_bytes: int = Field(
+        default=512 * 2**20, ge=1, description="bodies in memory at once, of one worker; more are answered 429"
+    )
     poll_seconds: float = Field(
         default=0.25, gt=0, le=60, description="how often the service looks for a newly promoted champion"
     )
 
+    log_format: Literal["text", "json"] = Field(default="text", description="json writes one object a line")
+    access_log_sample: float = Field(
+        default=0.0, ge=0, le=1, description="share of the answers that get a line in the log; those of 500 always do"
+    )
+    tracing: bool = Field(default=False, description="OpenTelemetry spans; where to is said by OTEL_* variables")
     open_to_all: bool = Field(
         default=False, description="without any key, answer whoever reaches the service, on any address"
     )
@@ -89,5 +115,5 @@ def read_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         first = error.errors()[0]
-        name = _PREFIX + str(first["loc"][0]).upper()
+        name = ENVIRONMENT_PREFIX + str(first["loc"][0]).upper()
         raise SettingsError(f"{name}={first['input']!s}: {first['msg']}") from error

@@ -1,4 +1,5 @@
-"""What is claimed of retraining that a team leaves alone: `make bench-retraining`, `ARGS=--quick` for a short form.
+"""`make bench-retraining`: what becomes of releases, runs and schedules when much happens at once.
 
-One module a family of rows; each gives its rows from real processes in a home of its own.
+promotions ─> promotions asked at once by many processes: what is lost of them
+schedules  ─> a schedule of every 20 seconds whose worker is killed: what overlaps, is lost, or gets stuck
 """

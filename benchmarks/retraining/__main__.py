@@ -1,4 +1,4 @@
-"""Measures and publishes every row, in benchmarks/results/retraining.json. `--only NAME` publishes nothing."""
+"""Measures and publishes every row, in benchmarks/results/; `--only NAME` keeps to some and publishes nothing."""
 
 from __future__ import annotations
 
@@ -6,25 +6,33 @@ import argparse
 from collections.abc import Callable, Iterable
 
 from benchmarks.harness import Row, publish
-from benchmarks.retraining.schedules import schedule_rows
+from benchmarks.retraining.promotions import promotion_rows
+from benchmarks.retraining.schedules import quick_schedule_rows, schedule_rows
 
-_FAMILIES: dict[str, Callable[[bool], Iterable[Row]]] = {"schedules": schedule_rows}
+_GROUPS: dict[str, Callable[[], Iterable[Row]]] = {
+    "promotions": promotion_rows,
+    "schedules": schedule_rows,
+}
+
+# Instead of those above, where a full one takes minutes; none is published.
+_QUICK: dict[str, Callable[[], Iterable[Row]]] = {"schedules": quick_schedule_rows}
 
 
 def main() -> None:
     """Measure and publish."""
     parser = argparse.ArgumentParser(prog="make bench-retraining", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a short form of each; nothing is published")
-    parser.add_argument("--only", nargs="*", choices=tuple(_FAMILIES), help="families of rows; none is published")
+    parser.add_argument("--only", nargs="*", choices=tuple(_GROUPS), help="groups of rows; none is published")
+    parser.add_argument("--quick", action="store_true", help="short forms where there are some; none is published")
     arguments = parser.parse_args()
+    wanted, groups = arguments.only, _GROUPS | (_QUICK if arguments.quick else {})
     rows: list[Row] = []
-    for name, measure in _FAMILIES.items():
-        if arguments.only and name not in arguments.only:
+    for name, measure in groups.items():
+        if wanted and name not in wanted:
             continue
-        for row in measure(arguments.quick):
+        for row in measure():
             print(f"{row.name}: {row.value:.4g} {row.unit} (goal {row.goal:g})", flush=True)
             rows.append(row)
-    if not arguments.only and not arguments.quick:
+    if not wanted and not arguments.quick:
         publish("retraining", rows)
 
 

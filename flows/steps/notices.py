@@ -7,7 +7,7 @@ import logging
 import os
 import time
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -16,10 +16,16 @@ from apprise import Apprise
 from filelock import FileLock
 
 from flows.steps.errors import SettingError
+from service.release.channels import Channels
+from service.release.errors import ReleaseError
 from service.release.home import Home
+from service.release.journal import PROBATION
+from service.release.notice import move_line
 
 VARIABLE = "MANIFOLD_NOTIFY"
 _SECONDS = 10
+# What was rolled back longer ago is history.
+_RECENT = timedelta(hours=1)
 # Before each attempt; a night's hiccup shall not cost the message.
 _PAUSES = (0, 1, 4)
 _log = logging.getLogger(__name__)
@@ -78,6 +84,25 @@ def notify(home: Home, event: Event) -> bool:
     if failure is not None:
         _log.warning("no notice of %s to %s: %s", event.kind, shown(url), failure)
     return failure is None
+
+
+def notify_of_rollbacks(home: Home, *, now: datetime) -> None:
+    """Tell of each release that failed in its probation within the last hour and was rolled back.
+
+    Whoever rolled it back, often the service, only wrote it into the journal.
+
+    Args:
+        home: whose journal.
+        now: the time.
+    """
+    try:
+        moves = Channels(home).journal()
+    except ReleaseError as error:
+        _log.warning("no notices of rollbacks: %s", error)
+        return
+    for move in moves:
+        if move.who == PROBATION and datetime.fromisoformat(move.when) > now - _RECENT:
+            notify(home, Event("rolled back", str(move.sequence), move_line(move), move.release, move.why))
 
 
 def check_address(url: str) -> None:

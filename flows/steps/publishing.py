@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from flows.steps.card import store_card
 from flows.steps.datasets import Dataset
 from flows.steps.evaluation import Subject, measured
 from flows.steps.gate import judge
@@ -17,6 +18,7 @@ from flows.steps.release_contents import Lineage, complete_release, draw_figures
 from flows.steps.sampling_contents import is_contractive
 from flows.steps.training import load_classifier, load_stack, preprocessing_of
 from flows.steps.training_state import WEIGHTS_FILE, finished, state_key
+from flows.steps.variants import store_variants
 from flows.steps.walk_export import export_walk
 from models.recipe import Recipe
 from service.release.home import Home
@@ -98,6 +100,9 @@ def publish_step(dataset: Dataset, recipe: Recipe, exported: Path, home: Home, l
         verdict = judge(runtime, draft, dataset, recipe.gate, home)
         manifest = manifest.model_copy(update={"gate": verdict})
         draw_figures(draft, manifest)
+        variants = store_variants(draft, manifest, dataset, recipe)
+        manifest = manifest.model_copy(update={"variants": variants})
+        store_card(draft, manifest)
         return store.publish(draft, manifest)
 
 

@@ -23,7 +23,7 @@ from prefect.states import Cancelled, Crashed
 
 from flows.notices import page_of
 from flows.steps.living import Sign, sign_of_life
-from flows.steps.notices import Event, notify
+from flows.steps.notices import Event, notify, notify_of_rollbacks
 from service.release.home import Home
 
 _log = logging.getLogger(__name__)
@@ -73,6 +73,7 @@ class Watch:
             if self._deployment is not None:
                 self._take_up_crashed(client, self._deployment)
                 self._keep_newest_late(client, self._deployment)
+        notify_of_rollbacks(self._home, now=datetime.now(UTC))
 
     def _find_dead(self, client: SyncPrefectClient, no_worker: bool, stopped: bool) -> None:
         runs = client.read_flow_runs(

@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError, model_validator
 from service.release.errors import ManifestError
 from service.release.part import Part
 from service.release.sampling import Sampling
+from service.release.variants import Variant
 from service.release.verdict import Verdict
 
 SCHEMA_VERSION: Final = 1
@@ -169,6 +170,14 @@ class Golden(Part):
     output_tolerance: float = Field(description="largest absolute difference of a sample, in the data's own units")
 
 
+class SourceCode(Part):
+    """The code that made a release."""
+
+    package: str = Field(description="this package's version")
+    commit: str | None = Field(default=None, description="of git, where it ran from a checkout")
+    changed: bool | None = Field(default=None, description="whether files of it differed from the commit")
+
+
 class Reference(Part):
     """A bounded sample of training rows (`reference/*.npy`), for neighbours and the page."""
 
@@ -228,8 +237,10 @@ class Manifest(Part):
     gate: Verdict | None = Field(
         default=None, description="how it compared with the champion when it was made; None: it was not compared"
     )
+    variants: tuple[Variant, ...] = Field(default=(), description="of encoder and decoder, where the recipe asked")
     opset: int
     versions: dict[str, str] = Field(description="library -> version, of the machine that made the release")
+    source_code: SourceCode | None = Field(default=None, description="None: a release of before")
     parent: str | None = Field(default=None, description="the champion when this release was made")
     flow_run: str | None = None
     files: dict[str, str] = Field(default_factory=dict, description="path below the release -> sha256")
@@ -238,6 +249,8 @@ class Manifest(Part):
     def _parts_fit_each_other(self) -> Self:
         if self.sampling is not None and len(self.sampling.shift) not in (1, math.prod(self.input.shape)):
             raise ValueError("sampling.shift is one number, or one a feature")
+        if len({variant.name for variant in self.variants}) != len(self.variants):
+            raise ValueError("two variants have the same name")
         measured = None if self.classifier is None else self.classifier.metric
         if measured is not None and measured not in {metric.name for metric in self.metrics}:
             raise ValueError(f"classifier.metric is {measured}, which is none of metrics")

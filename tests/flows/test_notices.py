@@ -7,6 +7,7 @@ import shutil
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,10 @@ from typing import Any
 import pytest
 
 from flows.steps.errors import SettingError
-from flows.steps.notices import Event, check_address, notify
+from flows.steps.notices import Event, check_address, notify, notify_of_rollbacks
 from service.release.channels import Channels
 from service.release.home import Home
+from service.release.journal import PROBATION, Journal
 from tests.conftest import SMALL, Manifold
 
 EVENT = Event("promoted", "v1", "champion v1", release="v1", verdict="passed: better", link="http://prefect/runs/1")
@@ -105,6 +107,21 @@ def test_an_address_that_nothing_can_be_sent_to_is_refused_at_the_start(address:
     with pytest.raises(SettingError, match="MANIFOLD_NOTIFY: ") as caught:
         check_address(address)
     assert "secret" not in str(caught.value)
+
+
+def test_a_rollback_by_probation_is_told_once_whoever_did_it(
+    receiver: Receiver, trained_home: Path, tmp_path: Path
+) -> None:
+    home = Home(Path(shutil.copytree(trained_home, tmp_path / "home")))
+    journal = Journal(home.journal)
+    last, now = journal.moves()[-1], datetime.now(UTC)
+    moved = {"sequence": last.sequence + 1, "action": "rollback", "who": PROBATION, "why": "5 % of requests failed"}
+    journal.append(last.model_copy(update=moved | {"when": now.isoformat(timespec="seconds")}))
+    notify_of_rollbacks(home, now=now)
+    notify_of_rollbacks(home, now=now)
+    (message,) = receiver.came
+    assert message["kind"] == "rolled back"
+    assert "5 % of requests failed" in message["text"]
 
 
 def test_a_retraining_tells_of_its_promotion_and_a_failing_one_of_its_failure(

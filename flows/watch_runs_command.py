@@ -1,4 +1,4 @@
-"""`manifold watch`: finds runs that died, for teams whose workers are started by something else."""
+"""`manifold watch-runs`: finds runs that died, for teams whose workers are started by something else."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _SECONDS = 5.0
 Notify = Annotated[str | None, typer.Option(help="Where to tell of it: a web address, mailto://, slack:// ...")]
 
 
-def watch(notify: Notify = None) -> None:
+def watch_runs(notify: Notify = None) -> None:
     """Mark retrainings of this home that died as crashed, so that their slots are free; until you stop it.
 
     For a Prefect server and workers of your own: `PREFECT_API_URL` names it. `manifold schedule` does this itself.
 
     Example:
 
-        PREFECT_API_URL=http://prefect:4200/api manifold watch
+        PREFECT_API_URL=http://prefect:4200/api manifold watch-runs
     """
     address = os.environ.get("PREFECT_API_URL")
     if not address:
