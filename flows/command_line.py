@@ -15,15 +15,17 @@ from flows.figure_lines import untrained_line
 from flows.gate_lines import tell_of_release
 from flows.keys_commands import keys
 from flows.lineage_commands import card, find
-from flows.local_server import prefect_server_until_exit, set_environment
+from flows.local_server import set_environment
 from flows.place_commands import interpolate, neighbors, score
 from flows.release_commands import releases
 from flows.report_command import report
 from flows.serving import serving_command, serving_environment
 from flows.steps.errors import FlowError
+from flows.steps.parameters import retrain_parameters
 from flows.steps.recipes import load_recipe, recipe_names
 from flows.terminal import console
 from flows.upkeep_commands import prune, watch
+from flows.watch_runs_command import Notify, use_notice_address, watch_runs
 from models.errors import ModelError as LearningError
 from models.recipe import Recipe
 from service.client import ServiceError
@@ -53,6 +55,7 @@ app.command()(neighbors)
 app.command()(interpolate)
 app.command()(doctor)
 app.command()(report)
+app.command()(watch_runs)
 
 _SOURCES = "auto, mnist, fashion-mnist, digits, or a path: folder of images, .npy, .npz, .parquet, .csv"
 Source = Annotated[str, typer.Option(help=f"What to learn from: {_SOURCES}.")]
@@ -153,8 +156,9 @@ def schedule(
     only_if_changed: OnlyIfChanged = True,
     check: Check = None,
     accept_moved_data: AcceptMoved = False,
+    notify: Notify = None,
 ) -> None:
-    """Retrain again and again: a Prefect deployment with a cron or an interval, served until you stop it.
+    """Retrain again and again: Prefect's server, a worker and a schedule, kept alive until you stop it.
 
     Examples:
 
@@ -162,6 +166,7 @@ def schedule(
 
         manifold schedule --every 3600
     """
+    from flows.supervision.keeping import keep_schedule
     from flows.train_command import demand_what_it_learns_from
 
     if (cron is None) == (every is None):
@@ -170,21 +175,15 @@ def schedule(
     chosen = load_recipe(recipe, settings or [])
     _tell_if_untrained(chosen)
     set_environment(home.root)
+    use_notice_address(notify)
     demand_what_it_learns_from(source, chosen, label_column)
     from flows.steps.checks import load_checks
 
     limits = load_checks(check or [], accept=accept_moved_data)
-    address = prefect_server_until_exit(home.root, port=port)
-    from flows.schedule import serve_schedule
-
-    console.print(f"Prefect's page: {address.removesuffix('/api')}")
-    serve_schedule(
+    parameters = retrain_parameters(
         home,
         source,
         chosen,
-        name=name,
-        cron=cron,
-        interval=None if every is None else timedelta(seconds=every),
         skip_bad=skip_bad,
         label_column=label_column,
         promote=promote,
@@ -193,6 +192,8 @@ def schedule(
         only_if_changed=only_if_changed,
         checks=limits,
     )
+    interval = None if every is None else timedelta(seconds=every)
+    keep_schedule(home, name, parameters, cron=cron, interval=interval, port=port)
 
 
 def _tell_if_untrained(recipe: Recipe) -> None:

@@ -80,41 +80,50 @@ def prefect_server(home: Path, *, port: int | None = None) -> Iterator[str]:
     if address := os.environ.get("PREFECT_API_URL"):
         yield address
         return
-    process, address = _start(home, port, server_start_seconds())
+    process, address = start_server(home, port, server_start_seconds())
     try:
         os.environ["PREFECT_API_URL"] = address
         yield address
     finally:
         os.environ.pop("PREFECT_API_URL", None)
-        _end(process)
+        end_process(process)
 
 
-def _start(home: Path, port: int | None, patience: float) -> tuple[subprocess.Popen[bytes], str]:
-    """A server that answers, and the address of its API."""
+def start_server(home: Path, port: int | None, patience: float) -> tuple[subprocess.Popen[bytes], str]:
+    """A server that answers, and the address of its API.
+
+    Args:
+        home: as for `prefect_server`.
+        port: likewise.
+        patience: seconds for it to answer.
+
+    Raises:
+        ServerError: likewise.
+    """
     folder = home / "prefect"
     database = Path(os.environ.get("PREFECT_HOME") or folder)
     for needed in (folder, database):
         needed.mkdir(parents=True, exist_ok=True)
     # Each holds it for as long as its own start may take, or less if it is killed: nobody waits for ever.
     with FileLock(database / "server.lock"):
-        port = port or _free_port()
+        port = port or free_port()
         address = f"http://127.0.0.1:{port}/api"
         log = _new_log(folder)
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)],
                 # Otherwise its page asks the default port, whatever the server listens on.
-                env=os.environ | {"PREFECT_SERVER_UI_API_URL": address},
+                env=_without_its_own_address() | {"PREFECT_SERVER_UI_API_URL": address},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=_end_with_parent if sys.platform == "linux" else None,
+                preexec_fn=end_with_parent if sys.platform == "linux" else None,
             )
         try:
             _wait_until_healthy(process, address, log, patience)
         except BaseException:
-            _end(process)
+            end_process(process)
             raise
     return process, address
 
@@ -142,23 +151,34 @@ def _wait_until_healthy(process: subprocess.Popen[bytes], address: str, log: Pat
     )
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def end_process(process: subprocess.Popen[bytes], *, patience: float = 10) -> None:
+    """End a process that leads a group of its own, and that group: kindly first.
+
+    Args:
+        process: it may have ended already.
+        patience: seconds for it to end by itself.
+    """
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
-    try:
-        process.wait(10)
-    except subprocess.TimeoutExpired:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(patience)
+    # What it started may be left, even where it ended itself.
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
-def _end_with_parent() -> None:
+def _without_its_own_address() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
+
+
+def end_with_parent() -> None:
     """In the child, before it starts: be killed with the parent, so that a hard-killed run leaves no server."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of loopback that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -11,6 +11,7 @@ from prefect.cache_policies import NO_CACHE
 
 from flows.figure_lines import curve_line, metric_value, untrained_line
 from flows.gate_lines import verdict_markdown
+from flows.notices import tell_of_promotion
 from flows.progress import step_progress
 from flows.steps.datasets import Dataset
 from flows.steps.promotion import promote_retrained
@@ -79,7 +80,9 @@ def promote_champion(version: str, home: Path, gate: bool) -> bool:
         state, said = promote_retrained(Home(home), version, who=who, gate=gate)
         get_run_logger().info(said)
         report(1, 1, said)
-    return state.champion == version
+    promoted = state.champion == version
+    tell_of_promotion(Home(home), version, promoted=promoted, said=said)
+    return promoted
 
 
 def _prune_releases(home: Home) -> None:

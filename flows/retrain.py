@@ -6,6 +6,7 @@ from pathlib import Path
 
 from prefect import flow
 
+from flows.alone import alone_in_its_home
 from flows.look import check_new_rows, find_unchanged, nothing_done
 from flows.pictures import attach_pictures
 from flows.prepare import prepare
@@ -17,6 +18,7 @@ from models.recipe import Recipe
 
 
 @flow(name="retrain")
+@alone_in_its_home
 def retrain(
     recipe: Recipe,
     source: str = "auto",

@@ -1,97 +1,104 @@
-"""The retraining flow as a deployment that fires on time."""
+"""The retraining flow as a deployment with a schedule, in a work pool of its own."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
 
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.schedules import CronSchedule
+from prefect.exceptions import ObjectNotFound
+from prefect.schedules import Cron, Interval, Schedule
 from prefect.types.entrypoint import EntrypointType
 
-from flows.retrain import retrain
-from flows.steps.checks import DataChecks
 from flows.steps.errors import FlowError
-from flows.steps.places import absolute_source, data_folder
-from models.recipe import Recipe
-from service.release.home import Home
+
+# An interval counts from here, not from when a command was started: restarts neither shift nor starve it.
+_ANCHOR = datetime(2024, 1, 1, tzinfo=UTC)
 
 
 class ScheduleError(FlowError):
     """The schedule is not one that Prefect understands."""
 
 
-def serve_schedule(
-    home: Home,
-    source: str,
-    recipe: Recipe,
-    *,
-    name: str,
-    cron: str | None,
-    interval: timedelta | None,
-    skip_bad: bool,
-    label_column: str | None,
-    promote: bool,
-    gate: bool,
-    comparisons: bool,
-    only_if_changed: bool,
-    checks: DataChecks,
-) -> None:
-    """Create or renew the deployment `retrain/<name>` and run it when it is due, until interrupted.
+@dataclass(frozen=True)
+class Timing:
+    """When: a cron expression or an interval."""
 
-    Its schedule is never left paused: what was due while nobody served runs when somebody does.
+    cron: str | None
+    interval: timedelta | None
+
+    def schedule(self) -> Schedule:
+        """As Prefect takes it.
+
+        Raises:
+            ScheduleError: `cron` is not a cron expression.
+        """
+        if self.cron is None:
+            return Interval(self.interval or timedelta(days=1), anchor_date=_ANCHOR, slug="every")
+        try:
+            CronSchedule(cron=self.cron)
+        except ValueError as error:
+            raise ScheduleError(
+                f"cron: {self.cron!r} came; expected five fields such as '0 3 * * *' ({error})"
+            ) from error
+        return Cron(self.cron, slug="cron")
+
+
+def pool_name(name: str) -> str:
+    """The work pool of the schedule `name`: its own worker takes from it, and nobody else's."""
+    return f"manifold-{name}"
+
+
+def renew_deployment(name: str, timing: Timing, parameters: dict[str, object]) -> UUID:
+    """Create the deployment `retrain/<name>`, or renew what is there; never paused. Its id.
+
+    One that is as wanted already is left alone: a renewal would take away the runs that are due in the next seconds.
 
     Raises:
-        ScheduleError: `cron` is not a cron expression.
+        ScheduleError: `timing` has a wrong cron expression.
+        httpx.HTTPError, PrefectHTTPStatusError: the server does not answer as it should.
     """
-    try:
-        retrain.serve(
+    from flows.retrain import retrain
+
+    schedule = timing.schedule()
+    with get_client(sync_client=True) as client:
+        try:
+            client.read_work_pool(pool_name(name))
+        except ObjectNotFound:
+            client.create_work_pool(WorkPoolCreate(name=pool_name(name), type="process"))
+        # Typed as either, for it may be awaited too.
+        wanted: Any = retrain.to_deployment(
             name=name,
-            cron=cron,
-            interval=interval,
-            parameters=retrain_parameters(
-                home,
-                source,
-                recipe,
-                skip_bad=skip_bad,
-                label_column=label_column,
-                promote=promote,
-                gate=gate,
-                comparisons=comparisons,
-                only_if_changed=only_if_changed,
-                checks=checks,
-            ),
-            pause_on_shutdown=False,
-            # One retraining at a time in this process.
-            limit=1,
-            # Found by import, so that it can be served from any folder.
+            schedule=schedule,
+            parameters=parameters,
+            work_pool_name=pool_name(name),
+            job_variables={"command": f"{sys.executable} -m prefect.engine"},
+            # Found by import, so that it runs in any folder.
             entrypoint_type=EntrypointType.MODULE_PATH,
         )
-    except ValueError as error:
-        raise ScheduleError(f"cron: {cron!r} came; expected five fields such as '0 3 * * *' ({error})") from error
+        try:
+            there = client.read_deployment_by_name(f"retrain/{name}")
+        except ObjectNotFound:
+            made: UUID = wanted.apply()
+            return made
+        same = (
+            [_timing(one.schedule) for one in there.schedules if one.active] == [_timing(schedule)]
+            and there.parameters == parameters
+            and there.work_pool_name == pool_name(name)
+            and there.job_variables == wanted.job_variables
+            and there.entrypoint == wanted.entrypoint
+        )
+        if not same:
+            wanted.apply()
+        if there.paused:
+            client.resume_deployment(there.id)
+        return there.id
 
 
-def retrain_parameters(
-    home: Home,
-    source: str,
-    recipe: Recipe,
-    *,
-    skip_bad: bool,
-    label_column: str | None,
-    promote: bool,
-    gate: bool,
-    comparisons: bool,
-    only_if_changed: bool,
-    checks: DataChecks,
-) -> dict[str, object]:
-    """The flow's parameters as Prefect's API takes them."""
-    return {
-        "source": absolute_source(source),
-        "data_folder": str(data_folder()),
-        "recipe": recipe.model_dump(mode="json"),
-        "home": str(home.root),
-        "skip_bad": skip_bad,
-        "label_column": label_column,
-        "promote": promote,
-        "gate": gate,
-        "comparisons": comparisons,
-        "only_if_changed": only_if_changed,
-        "checks": checks.model_dump(mode="json"),
-    }
+def _timing(schedule: Any) -> tuple[object, object, object]:
+    return tuple(getattr(schedule, name, None) for name in ("cron", "interval", "anchor_date"))  # type: ignore[return-value]

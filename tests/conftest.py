@@ -64,9 +64,20 @@ def _missing_program(name: str, package: str) -> str | None:
     return None if shutil.which(name) else f"{name} is not there: install your system's package {package}"
 
 
+def postgresql_program(name: str) -> str:
+    """The path of one of PostgreSQL's programs, the newest version's; Debian keeps them out of the PATH."""
+    versions = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[-3]))
+    return str(versions[-1]) if versions else (shutil.which(name) or name)
+
+
+def _missing_postgresql() -> str | None:
+    return None if shutil.which(postgresql_program("postgres")) else _missing_program("postgres", "postgresql")
+
+
 _PARTS: dict[str, Callable[[], str | None]] = {
     "mnist": _missing_mnist,
     "curl": lambda: _missing_program("curl", "curl"),
+    "postgresql": _missing_postgresql,
     "node": lambda: _missing_program("node", "nodejs, of Node.js 18 or newer"),
 }
 
