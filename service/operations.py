@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
@@ -26,6 +27,7 @@ from service.checks import (
     space_at,
 )
 from service.compact_codes import Bits, Int8, compacting
+from service.drift.watch import Watch
 from service.errors import NoClassifierError
 from service.formats import answer, multipart
 from service.formats.expected import Expected
@@ -56,6 +58,11 @@ class Worker:
         """A worker with no release yet: its champion begins to look when it is followed."""
         batcher = Batcher(settings.max_queued_rows, metrics.observe_stage)
         return cls(settings, Champion(settings, metrics), batcher, metrics)
+
+    @cached_property
+    def watch(self) -> Watch:
+        """What this process has seen, as statistics."""
+        return Watch(self.settings)
 
     def timed(self, stage: str, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a function and note its time as a stage of the request."""
@@ -129,6 +136,8 @@ async def embed(worker: Worker, request: Request) -> Response:
     compact = compacting(form.encoding, depth, live.manifest) if form.encoding in ("int8", "binary") else None
     z = check_answers(await worker.batcher.run(Encode(live.runtime, depth), rows), "x")
     worker.metrics.rows.labels("embed").inc(len(rows))
+    if depth is None:
+        worker.watch.codes(live, z)
     return worker.timed("write", _write_codes, form, z, compact, answer.Origin(space, live.release))
 
 
@@ -195,6 +204,8 @@ async def _answered_by_rows(
     form = answer.choose_form(accept, offered, options.get("encoding"))
     check_space(options.get("space"), live.manifest.space_id)
     x = check_answers(await worker.batcher.run(work(live.runtime), given), field)
+    if field == "x":
+        worker.watch.reconstructions(live, given, x)
     return _drawn(worker, live, operation, form, {"x": x})
 
 

@@ -17,7 +17,7 @@ from service.formats.request import JSON
 from service.neighbours import KnownCodes, ids_of, packed
 from service.operations import Decode, Encode, Given, Worker, read_given
 from service.runtime import Floats, Runtime
-from service.scoring import judge_scores, measure
+from service.scoring import judge_scores, measure_codes
 
 # Rows that are searched or scored at a time: others' rows have their turn in between.
 _PART_ROWS = 256
@@ -29,7 +29,7 @@ class Measure:
     runtime: Runtime
 
     def __call__(self, rows: Floats, /) -> Floats:
-        return measure(self.runtime, rows)
+        return measure_codes(self.runtime, rows)
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,7 @@ async def score(worker: Worker, request: Request) -> Response:
     measured = check_answers(await _in_parts(worker, Measure(live.runtime), given.rows), "x")
     scores = judge_scores(measured, live.manifest.calibration)
     worker.metrics.rows.labels("score").inc(len(given.rows))
+    worker.watch.codes(live, measured[:, 2:], measured[:, 0])
     arrays = scores._asdict() if form.media_type == JSON else {"scores": np.stack(scores, axis=1)}
     return worker.timed("write", answer.write, form, arrays, _origin(live), images_as=None)
 

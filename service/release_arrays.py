@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from service.density import Mixture, Spread
+from service.drift.sketch import Doubles, whiten
 from service.release.manifest import Manifest
 from service.sessions import ModelLoadError
 
@@ -66,6 +67,22 @@ def read_spread(folder: Path, manifest: Manifest) -> Spread | None:
     if not np.isfinite(spread.whitening).all():
         raise ModelLoadError(f"release {folder.name}: the spread of its codes is singular")
     return spread
+
+
+def read_cells(folder: Path, manifest: Manifest, spread: Spread | None) -> Doubles | None:
+    """The centres that codes are counted by, (k, code), in deviations of the training codes; None of a release of
+    before, which keeps none.
+
+    Raises:
+        ModelLoadError: the array cannot be read, is of another size than the manifest says, or is empty.
+    """
+    path = folder / "latent" / "cells.npy"
+    if spread is None or not path.exists():
+        return None
+    cells = _read_numbers(path, (None, manifest.code.size), "f")
+    if len(cells) == 0:
+        raise ModelLoadError(f"{path} has no rows")
+    return whiten(cells, spread)
 
 
 class KnownPlaces(NamedTuple):

@@ -13,6 +13,7 @@ from starlette.routing import Route
 from service import admin as admin_routes
 from service import open_inference, operations, page, places
 from service.door.demand_key import MAY_SEE
+from service.drift.seen import seen
 from service.embeddings import embeddings, listed_models
 from service.errors import ANSWERABLE, DeadlineError, MalformedError, UnknownModelError, error_response
 from service.formats import json
@@ -135,6 +136,7 @@ def routes(*, admin: bool) -> list[Route]:
         _route("/v1/interpolate", places.interpolate, "POST"),
         _route("/v1/models", models, "GET"),
         _route("/v1/models/{release}", model, "GET"),
+        _route("/v1/drift", seen, "GET"),
         *(_route(*entry) for entry in open_inference.ROUTES),
         _route("/openapi.json", openapi, "GET"),
         # BentoML's document lacks mounted routes, and its page loads scripts of a third party.

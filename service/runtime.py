@@ -13,7 +13,7 @@ import numpy.typing as npt
 from service.known_rows import KnownRows
 from service.neighbours import KnownCodes
 from service.release.manifest import Manifest
-from service.release_arrays import read_array, read_density, read_places, read_reference, read_spread
+from service.release_arrays import read_array, read_cells, read_density, read_places, read_reference, read_spread
 from service.sessions import (
     Device,
     DeviceChoice,
@@ -54,6 +54,7 @@ class Runtime:
         reference: a bounded sample of the training rows, (n, *shape), in the data's own units, as they are stored;
             None where the release keeps none.
         spread: mean and covariance of the training codes; None where the release keeps none.
+        cells: centres that codes are counted by, in deviations of the training codes; None where it keeps none.
         known_codes: the codes of the reference rows, to find neighbours among; None where the release keeps none.
     """
 
@@ -70,6 +71,7 @@ class Runtime:
         self.density = read_density(folder, manifest)
         self.reference = read_reference(folder, manifest)
         self.spread = read_spread(folder, manifest)
+        self.cells = read_cells(folder, manifest, self.spread)
         places = read_places(folder, manifest)
         self.known_codes = None if places is None else KnownCodes(places, manifest.data.label_names)
 

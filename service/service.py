@@ -100,6 +100,7 @@ class Manifold:
 
     def __init__(self) -> None:
         self.worker = Worker.create(settings, metrics)
+        self._watching: asyncio.Task[None] | None = None
         self._following: asyncio.Task[None] | None = None
 
     @_before_workers
@@ -133,12 +134,16 @@ class Manifold:
     @_on_startup
     async def start(self) -> None:
         """Begin to follow the champion; the service answers 503 until the first one is live."""
+        self._watching = asyncio.create_task(self.worker.watch.run(), name="add up what is seen")
         app.state.worker = self.worker
         self._following = asyncio.create_task(self.worker.champion.follow(), name="follow the champion")
 
     @_on_shutdown
     async def stop(self) -> None:
-        """Stop following, and end the batcher's thread."""
+        """Stop following, and end the batcher's thread; what was seen is written."""
+        if self._watching is not None:
+            self._watching.cancel()
+            await self.worker.watch.close()
         if self._following is not None:
             self._following.cancel()
         self.worker.batcher.close()

@@ -47,6 +47,11 @@ class Settings(BaseSettings):
         default=0.25, gt=0, le=60, description="how often the service looks for a newly promoted champion"
     )
 
+    drift: bool = Field(default=True, description="whether statistics of the rows that come are kept, to find drift")
+    drift_flush_seconds: float = Field(
+        default=10.0, gt=0, le=3600, description="how often they are written, and what a killed worker loses of them"
+    )
+
     open_to_all: bool = Field(
         default=False, description="without any key, answer whoever reaches the service, on any address"
     )
