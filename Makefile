@@ -14,7 +14,7 @@ LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --genera
 # what they train. `make test WORKERS=` runs in one process.
 WORKERS := --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo test check format install serve lock clean
+.PHONY: help demo test check format install serve fuzz lock clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -43,6 +43,9 @@ serve: $(TRAINING) ## serves the champion
 
 bench-%: $(DEVELOPMENT) ## figures of one benchmark into benchmarks/results/: bench-path, bench-training, bench-papers (ARGS=--quick)
 	$(BIN)/python -m benchmarks.$* $(ARGS)
+
+fuzz: $(DEVELOPMENT) ## parsers, routes and the OpenAPI document, fuzzed at length; EXAMPLES=2000
+	FUZZ_EXAMPLES=$(or $(EXAMPLES),2000) $(BIN)/python -m pytest tests/service/fuzz --timeout 7200
 
 lock: ## resolves pyproject.toml anew, with uv, under requirements/constraints.txt
 	$(LOCK) --extra training --group dev -o requirements/development.txt

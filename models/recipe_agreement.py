@@ -17,6 +17,7 @@ def disagreements(recipe: RecipeFields) -> list[Fault]:
         *_penalty_faults(recipe),
         *_fine_tuning_faults(recipe),
         *_idle_phase_faults(recipe),
+        *_export_faults(recipe),
     ]
     # Only where the rest agrees: what is wrong with a kind of noise is told once.
     return faults or [*_denoising_faults(recipe), *_contracting_faults(recipe)]
@@ -135,6 +136,15 @@ def _idle_phase_faults(recipe: RecipeFields) -> list[Fault]:
         for path, came in fields.items()
         if came not in ("none", False)
     ]
+
+
+def _export_faults(recipe: RecipeFields) -> list[Fault]:
+    variants = recipe.export.variants
+    if len(set(variants)) < len(variants):
+        return [Fault("export.variants", list(variants), "each variant once")]
+    if "int8" in variants and not any(isinstance(layer, Dense) for layer in recipe.layers):
+        return [Fault("export.variants", list(variants), "int8 where at least one layer is dense")]
+    return []
 
 
 def _denoising_faults(recipe: RecipeFields) -> list[Fault]:

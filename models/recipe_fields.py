@@ -10,6 +10,7 @@ from models.recipe_parts import (
     Activation,
     Contraction,
     Corruption,
+    Export,
     FineTuning,
     Gate,
     Integer,
@@ -63,5 +64,11 @@ class RecipeFields(Part):
     )
     gate: Gate = Field(
         default=Gate(), description="when a new release may take the champion's place; changes no weight"
+    )
+    # Left out where it is the default: it changes no weight, and older releases keep the words of their recipes.
+    export: Export = Field(
+        default=Export(),
+        description="what else is stored beside the float32 networks; changes no weight",
+        exclude_if=lambda export: export == Export(),
     )
     seed: Integer = Field(default=0, ge=0, le=2**32 - 1, description="of initial weights, order of rows, and noise")

@@ -206,6 +206,24 @@ class Optimiser(Part):
         return self
 
 
+class Export(Part):
+    """What else is stored beside the float32 networks."""
+
+    variants: tuple[Literal["int8", "float16"], ...] = Field(
+        default=(),
+        max_length=2,
+        description="the networks in fewer bits too. int8: dense layers with whole numbers of 8 bits, three times as "
+        "fast on a CPU; float16: for CUDA",
+    )
+    least_neighbour_agreement: Number = Field(
+        default=0.95,
+        gt=0,
+        le=1,
+        description="share of the 10 nearest neighbours in the code that a variant must keep on held-out rows to "
+        "be served",
+    )
+
+
 class Training(Part):
     """Epochs over the training rows: what all phases have in common."""
 

@@ -11,20 +11,24 @@ import asyncio
 import logging
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
+from service.calibration import Setup, calibrate, cores_of_a_worker
 from service.errors import NotReadyError
 from service.honesty import judge
+from service.memory import IdleMemory, give_back_memory
 from service.metrics import Metrics
 from service.release.channels import Channels
 from service.release.errors import ReleaseError
 from service.release.integrity import verify_release
 from service.release.manifest import Manifest
 from service.release.store import ReleaseStore
-from service.runtime import ModelError, ModelLoadError, Runtime
+from service.runtime import ModelError, ModelLoadError, Runtime, networks_folder
 from service.sampling import Plan, draw, methods_of, run
 from service.settings import Settings
+from service.variants import check_device, check_servable
 
 # Below BentoML's own logger, whose handlers and format a served process has.
 logger = logging.getLogger("bentoml.manifold")
@@ -56,12 +60,16 @@ class Champion:
     Args:
         settings: home, device, threads and how often to look.
         metrics: told which release is live, and of each failure.
+        workers: processes that share this machine's cores.
 
     Attributes:
         failure: why the named champion is not live, or None.
     """
 
-    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, metrics: Metrics, workers: int = 1) -> None:
+        self._workers = workers
+        self._setups: dict[str, Setup] = {}
+        self._memory = IdleMemory()
         self._settings = settings
         self._metrics = metrics
         self._channels = Channels(settings.at)
@@ -95,8 +103,12 @@ class Champion:
     async def follow(self) -> None:
         """Look, for ever; runs as a task beside the requests."""
         while True:
-            await asyncio.to_thread(self.look)
+            await asyncio.to_thread(self._look_at_all)
             await asyncio.sleep(self._settings.poll_seconds)
+
+    def _look_at_all(self) -> None:
+        self.look()
+        self._memory.look()
 
     def look(self) -> None:
         """Look once at the channel, and take its champion if it is another one and proves good."""
@@ -132,6 +144,7 @@ class Champion:
                 live.runtime.device,
                 before.release if before else "none",
             )
+            logger.info("ONNX Runtime runs it in %s with %s", live.runtime.variant, live.runtime.setup.as_fields())
             self._metrics.live(named, live.manifest.space_id, live.runtime.device)
         self.failure = None
         self._retry_at = None
@@ -139,15 +152,32 @@ class Champion:
     def _load(self, version: str) -> Live:
         folder = self._store.folder(version)
         manifest = verify_release(folder)
-        runtime = Runtime.load(folder, manifest, device=self._settings.device, threads=self._settings.threads)
+        device, variant = self._settings.device, self._settings.variant
+        check_servable(manifest, variant)
+        setup = self._setup(folder, manifest)
+        runtime = Runtime.load(folder, manifest, device=device, setup=setup, variant=variant)
+        check_device(variant, runtime.device)
         runtime.reproduce_golden()
-        # The golden batch warmed the batched shape; most requests are single rows.
-        row = np.zeros((1, *manifest.input.shape), np.float32)
-        runtime.reconstruct(row)
-        if manifest.classifier is not None:
-            runtime.classify(row)
+        runtime.warm()
         _try_sampling(runtime)
+        # The files were read into memory to be checked and loaded.
+        give_back_memory()
         return Live(version, manifest, runtime)
+
+    def _setup(self, folder: Path, manifest: Manifest) -> Setup:
+        """How ONNX Runtime runs a release here; the same for every release whose networks are of the same size."""
+        size = manifest.model_dump_json(include={"input": {"shape"}, "code": True})
+        if size not in self._setups:
+            cores = cores_of_a_worker(self._workers)
+            self._setups[size] = calibrate(
+                networks_folder(folder, self._settings.variant) / "encoder.onnx",
+                manifest.input.shape,
+                self._settings.device,
+                cores=cores,
+                threads=self._settings.threads,
+                seconds=self._settings.calibration_seconds,
+            )
+        return self._setups[size]
 
     def _fail(self, named: str | None, message: str) -> None:
         failure = Failure(named, message)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,9 @@ from service.sampling import Plan, default_plan, methods_of
 from service.sessions import Floats
 from service.settings import Settings
 
+TIMEOUT_HEADER: Final = "X-Manifold-Timeout"
+
+_SECONDS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
 _LARGEST_SEED = 2**63 - 1
 _DEFAULT_SAMPLES = 64
 _HOTTEST = 10.0
@@ -179,6 +183,21 @@ def check_path(ends: Floats, field: str, value: Any, max_rows: int) -> int:
         raise InvalidValueError(f"{field}: {len(ends)} came, the 2 ends of a path expected", field=field)
     most = max(2, max_rows)
     return min(_DEFAULT_STEPS, most) if value is None else check_whole(value, "steps", 2, most)
+
+
+def check_timeout(value: str | None, most: float) -> float:
+    """The seconds that a request may take: what the client asks for by `X-Manifold-Timeout`, at most `most`.
+
+    Raises:
+        InvalidValueError: it is no positive number of seconds.
+    """
+    if value is None:
+        return most
+    if not _SECONDS.fullmatch(value) or float(value) == 0:
+        raise InvalidValueError(
+            f"{TIMEOUT_HEADER}: {value:.40} came, seconds such as 0.5 expected", field=TIMEOUT_HEADER
+        )
+    return min(float(value), most)
 
 
 def check_whole(value: Any, field: str, least: int, most: int) -> int:

@@ -36,8 +36,10 @@ class RequestError(Exception):
     """The base; `message` is one plain line for the client, `field` the part of the request it is about."""
 
     def __init__(self, message: str, *, field: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
+        # It may hold some of what came: line breaks, control characters, halves of a surrogate pair.
+        plain = message if message.isprintable() else "".join(c if c.isprintable() else "\ufffd" for c in message)
+        super().__init__(plain)
+        self.message = plain
         self.field = field
 
 
@@ -82,7 +84,11 @@ class InvalidValueError(RequestError):
 
 
 class QueueFullError(RequestError):
-    """Too many rows wait already."""
+    """Too many rows wait already; `retry_after` is in how many seconds those will have run."""
+
+    def __init__(self, message: str, *, field: str | None = None, retry_after: float = 1.0) -> None:
+        super().__init__(message, field=field)
+        self.retry_after = retry_after
 
 
 class RateLimitError(RequestError):
@@ -131,11 +137,13 @@ CODES: Final = {
     403: "wrong_scope",
     404: "not_found",
     405: "method_not_allowed",
+    408: "too_slow",
     409: "wrong_space",
     413: "too_large",
     415: "unsupported_type",
     422: "invalid_value",
     429: "queue_full",
+    431: "head_too_large",
     500: "internal",
     503: "not_ready",
     504: "deadline",
@@ -144,7 +152,7 @@ CODES: Final = {
 # Where one status has two.
 RATE_LIMIT_CODE: Final = "rate_limit"
 
-# What a full queue or a service that is not ready says; both may be over in a moment.
+# What a full queue or a service that is not ready says where it knows no better; both may be over in a moment.
 RETRY_AFTER: Final = {429: "1", 503: "1"}
 
 
@@ -159,6 +167,9 @@ def error_response(error: Answerable) -> Response:
         response = Response(_body(RATE_LIMIT_CODE, str(error), field), status, media_type="application/json")
         # Whole seconds: less would be an invitation to come too early.
         response.headers["Retry-After"] = str(math.ceil(error.retry_seconds))
+    if isinstance(error, QueueFullError):
+        # Whole seconds, as HTTP has them.
+        response.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
     return response
 
 

@@ -54,10 +54,10 @@ class Worker:
     metrics: Metrics
 
     @classmethod
-    def create(cls, settings: Settings, metrics: Metrics) -> Worker:
-        """A worker with no release yet: its champion begins to look when it is followed."""
-        batcher = Batcher(settings.max_queued_rows, metrics.observe_stage)
-        return cls(settings, Champion(settings, metrics), batcher, metrics)
+    def create(cls, settings: Settings, metrics: Metrics, workers: int = 1) -> Worker:
+        """A worker, one of `workers`, with no release yet: its champion begins to look when it is followed."""
+        batcher = Batcher(settings.max_queued_rows, metrics, settings.deadline_seconds)
+        return cls(settings, Champion(settings, metrics, workers), batcher, metrics)
 
     @cached_property
     def watch(self) -> Watch:

@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from service import admin as admin_routes
 from service import open_inference, operations, page, places
+from service.checks import TIMEOUT_HEADER, check_timeout
 from service.door.demand_key import MAY_SEE
 from service.drift.seen import seen
 from service.embeddings import embeddings, listed_models
@@ -30,9 +31,10 @@ _ALIASES = ("champion", "previous", "candidate")
 
 
 async def answered(operation: Operation, worker: Worker, request: Request) -> Response:
-    """The operation's answer, or its error in the one shape; never later than the deadline."""
+    """The operation's answer, or its error in the one shape; never later than the deadline, or the client's own."""
     seconds = worker.settings.deadline_seconds
     try:
+        seconds = check_timeout(request.headers.get(TIMEOUT_HEADER), seconds)
         async with asyncio.timeout(seconds):
             return await operation(worker, request)
     except ANSWERABLE as error:
@@ -55,6 +57,8 @@ async def models(worker: Worker, _request: Request) -> Response:
         {
             "live": live,
             "device": worker.champion.live().runtime.device if live else None,
+            "variant": worker.champion.live().runtime.variant if live else None,
+            "onnxruntime": worker.champion.live().runtime.setup.as_fields() if live else None,
             "models": [{"release": v, "aliases": state.names(v), "live": v == live} for v in versions],
             "queue": {
                 "waiting_rows": worker.batcher.queued_rows,
@@ -113,6 +117,7 @@ async def openapi(worker: Worker, _request: Request) -> Response:
 
 async def metrics(worker: Worker, _request: Request) -> Response:
     """All metrics, as Prometheus reads them."""
+    worker.metrics.write()
     content = await asyncio.to_thread(worker.metrics.exposition)
     return Response(content, headers={"Content-Type": worker.metrics.media_type})
 

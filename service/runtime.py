@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from service.calibration import Setup
 from service.known_rows import KnownRows
 from service.neighbours import KnownCodes
 from service.release.manifest import Manifest
-from service.release_arrays import read_array, read_cells, read_density, read_places, read_reference, read_spread
+from service.release.variants import VariantName
+from service.release_arrays import read_array, read_density, read_places, read_reference, read_spread
 from service.sessions import (
     Device,
     DeviceChoice,
@@ -29,6 +31,7 @@ from service.sessions import (
     run_graph,
     run_session,
 )
+from service.variants import VariantError, find_variant
 
 __all__ = [
     "Device",
@@ -40,6 +43,7 @@ __all__ = [
     "ModelLoadError",
     "ModelRunError",
     "Runtime",
+    "VariantError",
     "resolve_device",
 ]
 
@@ -54,13 +58,25 @@ class Runtime:
         reference: a bounded sample of the training rows, (n, *shape), in the data's own units, as they are stored;
             None where the release keeps none.
         spread: mean and covariance of the training codes; None where the release keeps none.
-        cells: centres that codes are counted by, in deviations of the training codes; None where it keeps none.
+        setup: how ONNX Runtime runs them.
+        variant: what encoder and decoder are stored in.
         known_codes: the codes of the reference rows, to find neighbours among; None where the release keeps none.
     """
 
     def __init__(
-        self, folder: Path, manifest: Manifest, encoder: Any, decoder: Any, walk: Any = None, classifier: Any = None
+        self,
+        folder: Path,
+        manifest: Manifest,
+        encoder: Any,
+        decoder: Any,
+        walk: Any = None,
+        classifier: Any = None,
+        *,
+        setup: Setup,
+        variant: VariantName,
     ) -> None:
+        self.setup = setup
+        self.variant: VariantName = variant
         self.manifest = manifest
         self.device: Device = device_of(encoder)
         self._folder = folder
@@ -71,7 +87,6 @@ class Runtime:
         self.density = read_density(folder, manifest)
         self.reference = read_reference(folder, manifest)
         self.spread = read_spread(folder, manifest)
-        self.cells = read_cells(folder, manifest, self.spread)
         places = read_places(folder, manifest)
         self.known_codes = None if places is None else KnownCodes(places, manifest.data.label_names)
 
@@ -83,37 +98,51 @@ class Runtime:
         return KnownRows(self.reference, np.asarray(self.manifest.input.scale, np.float64))
 
     @classmethod
-    def load(cls, folder: Path, manifest: Manifest, *, device: DeviceChoice, threads: int = 1) -> Runtime:
+    def load(
+        cls,
+        folder: Path,
+        manifest: Manifest,
+        *,
+        device: DeviceChoice,
+        setup: Setup | None = None,
+        variant: VariantName = "float32",
+    ) -> Runtime:
         """Open the graphs of a release: encoder, decoder, and what else its manifest names.
 
         Args:
             folder: the release's folder, verified by the caller.
             manifest: its manifest.
             device: "auto" takes CUDA where it is really there; "cuda" and "cpu" take that or raise.
-            threads: threads within one operator on the CPU.
+            setup: how ONNX Runtime runs them; one thread within an operator where it is not given.
+            variant: which encoder and decoder; whether it may be served is not asked here.
 
         Raises:
             DeviceUnavailableError: `device` is "cuda" and ONNX Runtime does not get it.
+            VariantError: the release has no such variant.
             ModelLoadError: a graph cannot be loaded, or has other inputs or outputs than the manifest says; or density
                 or reference rows are not as it says.
         """
         layers = manifest.code.layers
         codes = {f"code_{depth}": layer.width for depth, layer in enumerate(layers[:-1], start=1)}
         row = list(manifest.input.shape)
-        encoder = open_session(folder / "encoder.onnx", device, threads)
-        decoder = open_session(folder / "decoder.onnx", device, threads)
+        find_variant(manifest, variant)
+        setup = setup or Setup()
+        at = networks_folder(folder, variant)
+        encoder, decoder = (
+            open_session(at / f"{name}.onnx", device, setup.threads, setup.spinning) for name in ("encoder", "decoder")
+        )
         code = [manifest.code.size]
         _check_signature(encoder, folder, {"x": row}, {"z": code} | {n: [w] for n, w in codes.items()})
         _check_signature(decoder, folder, {"z": code}, {"x": row})
         walk = None
         if manifest.sampling is not None and manifest.sampling.jacobian_walk is not None:
-            walk = open_session(folder / "walk.onnx", device, threads)
+            walk = open_session(folder / "walk.onnx", device, setup.threads, setup.spinning)
             _check_signature(walk, folder, {"x": row, "noise": code}, {"next_x": row, "z": code})
         classifier = None
         if manifest.classifier is not None:
-            classifier = open_session(folder / "classifier.onnx", device, threads)
+            classifier = open_session(folder / "classifier.onnx", device, setup.threads, setup.spinning)
             _check_signature(classifier, folder, {"x": row}, {"p": [manifest.classifier.classes]})
-        return cls(folder, manifest, encoder, decoder, walk, classifier)
+        return cls(folder, manifest, encoder, decoder, walk, classifier, setup=setup, variant=variant)
 
     def encode(self, x: npt.ArrayLike, depth: int | None = None) -> Floats:
         """Rows -> codes.
@@ -202,15 +231,28 @@ class Runtime:
             GoldenMismatchError: an answer differs by more than the release allows.
             ModelLoadError: a golden file cannot be read.
         """
-        golden = self.manifest.golden
-        x, z, reconstruction = (
-            read_array(self._folder / "golden" / f"{name}.npy") for name in ("x", "z", "reconstruction")
-        )
-        self._compare("code", self.encode(x), z, golden.code_tolerance)
-        self._compare("reconstruction", self.reconstruct(x), reconstruction, golden.output_tolerance)
+        # A variant has answers and tolerances of its own, to the same rows.
+        expected = find_variant(self.manifest, self.variant) or self.manifest.golden
+        x = read_array(self._folder / "golden" / "x.npy")
+        at = networks_folder(self._folder, self.variant) / "golden"
+        z, reconstruction = (read_array(at / f"{name}.npy") for name in ("z", "reconstruction"))
+        self._compare("code", self.encode(x), z, expected.code_tolerance)
+        self._compare("reconstruction", self.reconstruct(x), reconstruction, expected.output_tolerance)
         if self.manifest.classifier is not None:
             p = read_array(self._folder / "golden" / "p.npy")
             self._compare("probability", self.classify(x), p, self.manifest.classifier.tolerance)
+
+    def warm(self) -> None:
+        """Run a lone row and a full batch through all that answers rows, before the first client's come.
+
+        Raises:
+            ModelRunError: ONNX Runtime failed.
+        """
+        for count in (1, self.setup.batch_rows):
+            rows = np.zeros((count, *self.manifest.input.shape), np.float32)
+            self.reconstruct(rows)
+            if self.manifest.classifier is not None:
+                self.classify(rows)
 
     def _code_at(self, depth: int | None) -> str:
         """What the encoder's graph calls the code of a depth."""
@@ -220,7 +262,8 @@ class Runtime:
         return "z" if depth in (None, layers) else f"code_{depth}"
 
     def _compare(self, what: str, found: Floats, expected: npt.NDArray[Any], tolerance: float) -> None:
-        release = f"release {self.manifest.version} on {self.device}"
+        stored = "" if self.variant == "float32" else f" in {self.variant}"
+        release = f"release {self.manifest.version}{stored} on {self.device}"
         if found.shape != expected.shape:
             raise GoldenMismatchError(f"{release}: golden {what} {found.shape}, expected {expected.shape}")
         largest = float(np.abs(found - expected).max(initial=0.0))
@@ -229,6 +272,11 @@ class Runtime:
             raise GoldenMismatchError(
                 f"{release}: golden {what} differs by {largest:.3g}, at most {tolerance:.3g} is allowed"
             )
+
+
+def networks_folder(folder: Path, variant: VariantName) -> Path:
+    """Where a variant's encoder and decoder lie in a release's folder, and its golden answers below."""
+    return folder if variant == "float32" else folder / "variants" / variant
 
 
 def _check_signature(session: Any, folder: Path, inputs: dict[str, list[int]], outputs: dict[str, list[int]]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any, Protocol
 
@@ -23,14 +23,20 @@ from starlette.responses import Response
 from service import operations, places
 from service.app import create_app
 from service.door import cors
+from service.door.access_log import AccessLog
 from service.door.body_limit import BodyLimit
+from service.door.connections import guard_connections
 from service.door.counting import CountRequests
 from service.door.demand_key import DemandKey
 from service.door.one_shape import OneShape
 from service.door.protective_headers import ProtectiveHeaders
+from service.door.tracing import TraceRequests
+from service.door.without_timers import leave_no_timers
 from service.errors import NotReadyError
+from service.front import Layer, put_in_front
 from service.keys.address import OpenAddressError, refuse_open_address
 from service.keys.key_file import KeyFile, KeyFileError
+from service.logs import set_up_logs
 from service.metrics import Metrics
 from service.native import (
     ClassesAnswer,
@@ -45,6 +51,7 @@ from service.operations import Worker
 from service.routes import Operation, answered
 from service.runtime import DeviceUnavailableError, resolve_device
 from service.settings import SettingsError, read_settings
+from service.tracing import Tracing
 
 # Its command line has read the variable, and kept what it read, before it came to import us.
 usage_stats.do_not_track.cache_clear()
@@ -54,8 +61,20 @@ try:
 except SettingsError as error:
     raise SystemExit(f"manifold: {error}") from error
 
+set_up_logs(settings.log_format)
 metrics = Metrics()
+tracing = Tracing() if settings.tracing else None
+if tracing is not None:
+    metrics.stage_listener = tracing.stage
 app = create_app(admin=settings.admin)
+guard_connections()
+leave_no_timers()
+
+
+def _workers() -> int:
+    """The processes that BentoML serves with; 1 where its configuration names no number of them."""
+    stated = bento.config.get("workers", 1)
+    return stated if isinstance(stated, int) else os.cpu_count() or 1
 
 
 class _Hook(Protocol):
@@ -84,13 +103,15 @@ _generate_endpoint: _Endpoint = bentoml.api(route="/generate", input_spec=CodesB
     workers=1,
     # Where no --host is said: BentoML's default is every address. In a container that is the right one.
     http={} if "BENTOML_CONTAINERIZED" in os.environ else {"host": "127.0.0.1"},
-    # Ours (MANIFOLD_DEADLINE_SECONDS, at most an hour) comes first, and answers in our shape.
+    # For BentoML's clients, who wait as long. Here ours (MANIFOLD_DEADLINE_SECONDS, at most an hour) is the only one.
     traffic={"timeout": 3700},
     logging={"access": {"enabled": False}},
     # Its labels are paths as clients write them; see service.metrics, which keeps /metrics.
     metrics={"enabled": False},
+    # Its spans cost more than the work, and know no stages; see service.tracing.
+    tracing={"excluded_urls": ".*"},
     envs=[
-        {"name": "OTEL_SDK_DISABLED", "value": "true"},
+        {"name": "OTEL_SDK_DISABLED", "value": "false" if settings.tracing else "true"},
         {"name": "BENTOML_DO_NOT_TRACK", "value": "True"},
     ],
 )
@@ -99,7 +120,7 @@ class Manifold:
     """Embeds rows and generates rows with the champion release."""
 
     def __init__(self) -> None:
-        self.worker = Worker.create(settings, metrics)
+        self.worker = Worker.create(settings, metrics, _workers())
         self._watching: asyncio.Task[None] | None = None
         self._following: asyncio.Task[None] | None = None
 
@@ -147,6 +168,9 @@ class Manifold:
         if self._following is not None:
             self._following.cancel()
         self.worker.batcher.close()
+        metrics.write()
+        if tracing is not None:
+            await asyncio.to_thread(tracing.close)
 
     async def __is_ready__(self) -> bool:
         try:
@@ -191,12 +215,17 @@ class Manifold:
         return response
 
 
-# What the decorator makes of the class is BentoML's service. The first middleware is the outermost.
-bento: Any = Manifold
-bento.add_asgi_middleware(CountRequests, metrics=metrics)
-bento.add_asgi_middleware(ProtectiveHeaders)
-bento.add_asgi_middleware(OneShape)
-if settings.cors_origins:
-    bento.add_asgi_middleware(CORSMiddleware, allow_origins=settings.cors_origins, **cors.OPTIONS)
-bento.add_asgi_middleware(DemandKey, settings=settings)
-bento.add_asgi_middleware(BodyLimit, max_body_bytes=settings.max_body_bytes)
+def _layers() -> Iterator[Layer]:
+    """What every request passes, the outermost first."""
+    yield Layer(CountRequests, {"metrics": metrics, "access_log": AccessLog(settings.access_log_sample)})
+    yield Layer(ProtectiveHeaders)
+    if tracing is not None:
+        yield Layer(TraceRequests, {"tracing": tracing})
+    yield Layer(OneShape)
+    if settings.cors_origins:
+        yield Layer(CORSMiddleware, {"allow_origins": settings.cors_origins, **cors.OPTIONS})
+    yield Layer(DemandKey, {"settings": settings})
+    yield Layer(BodyLimit, {"max_body_bytes": settings.max_body_bytes, "max_held_bytes": settings.max_held_bytes})
+
+
+put_in_front(Manifold, app, tuple(_layers()))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.release.home import Home
+from service.release.variants import VariantName
 from service.sessions import DeviceChoice
 
 _PREFIX = "MANIFOLD_"
@@ -32,7 +33,20 @@ class Settings(BaseSettings):
         default="auto",
         description="auto takes CUDA where it is really there; cuda takes it or refuses to start",
     )
-    threads: int = Field(default=1, ge=1, le=256, description="threads within one operator on the CPU")
+    threads: int | None = Field(
+        default=None,
+        ge=1,
+        le=256,
+        description="threads within one operator on the CPU; not set: chosen by calibration",
+    )
+    calibration_seconds: float = Field(
+        default=0.1, ge=0, le=60, description="how long to measure how ONNX Runtime runs best here; 0: not at all"
+    )
+    variant: VariantName = Field(
+        default="float32",
+        description="what the networks' numbers are stored in; int8 and float16 are served only if a release has them "
+        "and they keep as many neighbours as its recipe asks",
+    )
     max_rows: int = Field(default=4096, ge=1, description="rows of one request")
     max_queued_rows: int = Field(default=16_384, ge=1, description="rows that may wait; more are answered 429")
     max_sample_steps: int = Field(
@@ -43,6 +57,15 @@ class Settings(BaseSettings):
     deadline_seconds: float = Field(
         default=30.0, gt=0, le=3600, description="from a request's first byte to its answer; later is 504"
     )
+    head_seconds: float = Field(
+        default=10.0, gt=0, le=3600, description="for a request's line and headers to come; later is 408"
+    )
+    max_connections: int = Field(
+        default=900, ge=1, description="open at once, of one worker; where more come, idle ones are closed"
+    )
+    max_held_bytes: int = Field(
+        default=512 * 2**20, ge=1, description="bodies in memory at once, of one worker; more are answered 429"
+    )
     poll_seconds: float = Field(
         default=0.25, gt=0, le=60, description="how often the service looks for a newly promoted champion"
     )
@@ -52,6 +75,11 @@ class Settings(BaseSettings):
         default=10.0, gt=0, le=3600, description="how often they are written, and what a killed worker loses of them"
     )
 
+    log_format: Literal["text", "json"] = Field(default="text", description="json writes one object a line")
+    access_log_sample: float = Field(
+        default=0.0, ge=0, le=1, description="share of the answers that get a line in the log; those of 500 always do"
+    )
+    tracing: bool = Field(default=False, description="OpenTelemetry spans; where to is said by OTEL_* variables")
     open_to_all: bool = Field(
         default=False, description="without any key, answer whoever reaches the service, on any address"
     )

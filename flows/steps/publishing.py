@@ -17,6 +17,7 @@ from flows.steps.release_contents import Lineage, complete_release, draw_figures
 from flows.steps.sampling_contents import is_contractive
 from flows.steps.training import load_classifier, load_stack, preprocessing_of
 from flows.steps.training_state import WEIGHTS_FILE, finished, state_key
+from flows.steps.variants import store_variants
 from flows.steps.walk_export import export_walk
 from models.recipe import Recipe
 from service.release.home import Home
@@ -98,6 +99,8 @@ def publish_step(dataset: Dataset, recipe: Recipe, exported: Path, home: Home, l
         verdict = judge(runtime, draft, dataset, recipe.gate, home)
         manifest = manifest.model_copy(update={"gate": verdict})
         draw_figures(draft, manifest)
+        variants = store_variants(draft, manifest, dataset, recipe)
+        manifest = manifest.model_copy(update={"variants": variants})
         return store.publish(draft, manifest)
 
 

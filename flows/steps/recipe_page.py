@@ -79,7 +79,8 @@ def _type(annotation: Any) -> str:
     if origin is Annotated:
         return _type(arguments[0])
     if origin is tuple:
-        return f"list of {_type(arguments[0])}, or integer"
+        shorter = ", or integer" if _models_in(arguments[0]) else ""
+        return f"list of {_type(arguments[0])}{shorter}"
     if origin in {Union, types.UnionType}:
         return " or ".join(_type(argument) for argument in arguments)
     return _NAMES[annotation]

@@ -133,7 +133,9 @@ def fine_tune_step(
     Raises:
         TrainingDivergedError: the loss became infinite or NaN; the last checkpoint is kept.
     """
-    described = recipe.model_dump(mode="json", exclude={"name", "pretraining", "supervised_fine_tuning", "gate"})
+    described = recipe.model_dump(
+        mode="json", exclude={"name", "pretraining", "supervised_fine_tuning", "gate", "export"}
+    )
     key = training_key("stack", {"layers": [layer.name for layer in layers], "recipe": described})
 
     def make(folder: Path) -> None:
@@ -180,7 +182,7 @@ def classify_step(
         LabelsMissingError: the dataset has no labels, or only one.
         TrainingDivergedError: the loss became infinite or NaN; the last checkpoint is kept.
     """
-    described = recipe.model_dump(mode="json", exclude={"name", "pretraining", "fine_tuning", "gate"})
+    described = recipe.model_dump(mode="json", exclude={"name", "pretraining", "fine_tuning", "gate", "export"})
     made_from = {
         "layers": [layer.name for layer in layers],
         "rows": rows.name,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
+from scipy.spatial.distance import cdist
 from sklearn.manifold import trustworthiness
 from threadpoolctl import threadpool_limits
 
@@ -70,3 +71,38 @@ def neighbourhood_preservation(
             jackknife_interval(trust, rows, seed, highest=1.0),
             jackknife_interval(continuity, rows, seed, highest=1.0),
         )
+
+
+def neighbour_agreement(
+    codes: Float[np.ndarray, "rows d"],
+    others: Float[np.ndarray, "rows d"],
+    among: Float[np.ndarray, "rows d"],
+    neighbours: int = NEIGHBOURS,
+) -> Float[np.ndarray, " rows"]:
+    """The share of each row's nearest neighbours that it keeps when it is encoded in another way.
+
+    Args:
+        codes: of some rows.
+        others: of the same rows, encoded in the other way.
+        among: what the neighbours of `others` are looked for among, the codes of the same rows in either way.
+        neighbours: fewer are taken where there are less than three times as many rows.
+
+    Returns:
+        From 0 to 1, one a row. Euclidean distances; of equally distant rows the first is the nearer. A row is never its
+        own neighbour.
+
+    Raises:
+        ShapeError: fewer than 2 rows.
+    """
+    if len(codes) < 2:
+        raise ShapeError(f"{len(codes)} rows came; neighbours expect at least 2")
+    near = max(1, min(neighbours, len(codes) // 3))
+    before, after = _nearest(codes, codes, near), _nearest(others, among, near)
+    kept = [len(np.intersect1d(one, other)) for one, other in zip(before, after, strict=True)]
+    return np.array(kept) / near
+
+
+def _nearest(codes: Float[np.ndarray, "rows d"], among: Float[np.ndarray, "rows d"], near: int) -> np.ndarray:
+    distances = cdist(codes, among)
+    np.fill_diagonal(distances, np.inf)
+    return np.argsort(distances, axis=1, kind="stable")[:, :near]

@@ -1,26 +1,31 @@
-"""How much a client may send: bytes are counted as they arrive, whatever the headers promise."""
+"""How much a client may send, and all together: bytes are counted as they arrive, whatever the headers promise."""
 
 from __future__ import annotations
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.errors import TooLargeError, UnsupportedTypeError, error_response
+from service.errors import QueueFullError, TooLargeError, UnsupportedTypeError, error_response
 
 # BentoML refuses it too, with a traceback in the log.
 _PICKLE = "application/vnd.bentoml+pickle"
+# A body that is no larger is read however many bytes of others are held: large ones keep out no small one.
+SMALL_BODY_BYTES = 256 * 1024
 
 
 class BodyLimit:
     """Refuses bodies over a number of bytes, compressed ones, and pickles.
 
     A body that states its length is refused before it is read. One that does not is counted: whoever reads
-    past the limit gets a `TooLargeError` from `receive`.
+    past the limit gets a `TooLargeError` from `receive`. Where all bodies that are being read or answered come to more
+    than `max_held_bytes`, the large one among them that brings it there gets a `QueueFullError`.
     """
 
-    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, max_body_bytes: int, max_held_bytes: int) -> None:
         self.app = app
         self.max_body_bytes = max_body_bytes
+        self.max_held_bytes = max_held_bytes
+        self.held_bytes = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -37,12 +42,22 @@ class BodyLimit:
         async def counted() -> Message:
             nonlocal received
             message = await receive()
-            received += len(message.get("body", b""))
+            came = len(message.get("body", b""))
+            received += came
+            self.held_bytes += came
             if received > limit:
                 raise too_many_bytes(limit)
+            # A request alone is always taken.
+            if self.held_bytes > max(self.max_held_bytes, received) and received > SMALL_BODY_BYTES:
+                raise QueueFullError(
+                    f"bodies of {self.max_held_bytes:,} bytes are being read already; try again", field="body"
+                )
             return message
 
-        await self.app(scope, counted, send)
+        try:
+            await self.app(scope, counted, send)
+        finally:
+            self.held_bytes -= received
 
 
 def too_many_bytes(limit: int) -> TooLargeError:
@@ -54,7 +69,7 @@ def _refusal(headers: Headers, limit: int) -> TooLargeError | UnsupportedTypeErr
     encoding = headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("", "identity"):
         return UnsupportedTypeError(
-            f"Content-Encoding: {encoding} came; bodies are accepted uncompressed only",
+            f"Content-Encoding: {encoding:.80} came; bodies are accepted uncompressed only",
             field="Content-Encoding",
         )
     if headers.get("content-type", "").lower().startswith(_PICKLE):

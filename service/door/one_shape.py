@@ -12,8 +12,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.errors import RETRY_AFTER, protocol_body, shaped_body, speaks_protocol
 
 _MESSAGES = {
-    404: "there is no {path} here; GET / lists the routes",
-    405: "{method} is not spoken at {path}; GET /openapi.json says what is",
+    404: "there is no {path:.200} here; GET / lists the routes",
+    405: "{method} is not spoken at {path:.200}; GET /openapi.json says what is",
 }
 
 
@@ -45,8 +45,8 @@ class OneShape:
             headers = MutableHeaders(scope=start)
             headers["Content-Type"] = "application/json"
             headers["Content-Length"] = str(len(content))
-            if start["status"] in RETRY_AFTER and "Retry-After" not in headers:
-                headers["Retry-After"] = RETRY_AFTER[start["status"]]
+            if start["status"] in RETRY_AFTER:
+                headers.setdefault("Retry-After", RETRY_AFTER[start["status"]])
             await send(start)
             await send({"type": "http.response.body", "body": content})
 

@@ -17,7 +17,8 @@ from typing import Final
 import numpy as np
 
 from service.champion import Live
-from service.drift.sketch import Floats, Sketch
+from service.density import Spread
+from service.drift.sketch import Doubles, Floats, Sketch
 from service.drift.windows import KeptSketch, Window, Windows
 from service.scoring import p_values, squared_errors
 from service.settings import Settings
@@ -178,13 +179,20 @@ class Watch:
 
 def watches(live: Live) -> bool:
     """Whether a release says what its rows are to be compared with."""
-    return live.runtime.cells is not None and live.runtime.spread is not None
+    return live.runtime.spread is not None and live.runtime.spread.cells is not None
 
 
 def empty_sketch(live: Live) -> Sketch:
     """Of no rows of a release that is watched."""
-    assert live.runtime.cells is not None  # noqa: S101 - looked at before
-    return Sketch.empty(live.manifest.code.size, len(live.runtime.cells))
+    _, cells = _known(live)
+    return Sketch.empty(live.manifest.code.size, len(cells))
+
+
+def _known(live: Live) -> tuple[Spread, Doubles]:
+    spread = live.runtime.spread
+    if spread is None or spread.cells is None:
+        raise ValueError(f"release {live.release} is not watched")
+    return spread, spread.cells
 
 
 def _spread_out(count: int, room: int) -> slice:
@@ -193,11 +201,11 @@ def _spread_out(count: int, room: int) -> slice:
 
 
 def _sketch(live: Live, noted: list[_Noted]) -> Sketch:
-    runtime, known = live.runtime, live.manifest.calibration
-    assert runtime.spread is not None and runtime.cells is not None  # noqa: S101 - looked at before
+    known = live.manifest.calibration
+    spread, cells = _known(live)
     none = np.empty((0, live.manifest.code.size), np.float32)
     codes = np.concatenate([none, *(part.codes for part in noted if part.codes is not None)])
-    distances = np.minimum(runtime.spread.distances(codes), np.finfo(np.float32).max).astype(np.float32)
+    distances = np.minimum(spread.distances(codes), np.finfo(np.float32).max).astype(np.float32)
     scale = live.manifest.input.scale
     errors = np.concatenate(
         [
@@ -212,8 +220,8 @@ def _sketch(live: Live, noted: list[_Noted]) -> Sketch:
     ).astype(np.float32)
     return Sketch.of(
         codes,
-        runtime.spread,
-        runtime.cells,
+        spread,
+        cells,
         p_values(distances, known.latent_distance, known.rows),
         p_values(errors, known.reconstruction_error, known.rows),
     )

@@ -86,7 +86,7 @@ def choose(accept: str | None, offered: tuple[str, ...]) -> str:
             # A range with a weight of 0 names what is not wanted.
             if fits and weight > 0 and ranges.get(offer, weight) > 0:
                 return offer
-    raise UnsupportedTypeError(f"Accept: {accept} came, {' or '.join(offered)} can be had", field="Accept")
+    raise UnsupportedTypeError(f"Accept: {accept:.200} came, {' or '.join(offered)} can be had", field="Accept")
 
 
 def write(

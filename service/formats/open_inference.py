@@ -87,7 +87,7 @@ def read(
     media_type = (content_type or JSON).partition(";")[0].strip().lower()
     if media_type not in (JSON, BINARY):
         raise UnsupportedTypeError(
-            f"Content-Type: {content_type} came, {JSON} or {BINARY} expected", field="Content-Type"
+            f"Content-Type: {content_type:.80} came, {JSON} or {BINARY} expected", field="Content-Type"
         )
     length = len(body) if header_length is None else _length(header_length, len(body))
     text = body[:length]

@@ -105,5 +105,5 @@ def _media_type(content_type: str | None) -> str:
 
 
 def _unsupported(content_type: str | None, spoken: list[str]) -> UnsupportedTypeError:
-    came = f"Content-Type: {content_type} came" if content_type else "no Content-Type came"
+    came = f"Content-Type: {content_type:.80} came" if content_type else "no Content-Type came"
     return UnsupportedTypeError(f"{came}, {' or '.join(spoken)} expected", field="Content-Type")

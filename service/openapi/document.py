@@ -271,6 +271,8 @@ def _schemas() -> Part:
             "properties": {
                 "live": maybe,
                 "device": maybe,
+                "variant": maybe,
+                "onnxruntime": {"type": ["object", "null"], "description": "how it runs the release, as measured here"},
                 "models": {"type": "array", "items": {"type": "object", "properties": named}},
                 "queue": {"type": "object"},
                 "failure": {"type": ["object", "null"]},

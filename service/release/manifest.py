@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError, model_validator
 from service.release.errors import ManifestError
 from service.release.part import Part
 from service.release.sampling import Sampling
+from service.release.variants import Variant
 from service.release.verdict import Verdict
 
 SCHEMA_VERSION: Final = 1
@@ -228,6 +229,7 @@ class Manifest(Part):
     gate: Verdict | None = Field(
         default=None, description="how it compared with the champion when it was made; None: it was not compared"
     )
+    variants: tuple[Variant, ...] = Field(default=(), description="of encoder and decoder, where the recipe asked")
     opset: int
     versions: dict[str, str] = Field(description="library -> version, of the machine that made the release")
     parent: str | None = Field(default=None, description="the champion when this release was made")
@@ -238,6 +240,8 @@ class Manifest(Part):
     def _parts_fit_each_other(self) -> Self:
         if self.sampling is not None and len(self.sampling.shift) not in (1, math.prod(self.input.shape)):
             raise ValueError("sampling.shift is one number, or one a feature")
+        if len({variant.name for variant in self.variants}) != len(self.variants):
+            raise ValueError("two variants have the same name")
         measured = None if self.classifier is None else self.classifier.metric
         if measured is not None and measured not in {metric.name for metric in self.metrics}:
             raise ValueError(f"classifier.metric is {measured}, which is none of metrics")

@@ -37,6 +37,7 @@ RECIPE = {
     "corruption": {"kind": "masking", "level": 0.2},
     "pretraining": {"epochs": 1},
     "fine_tuning": {"epochs": 1},
+    "export": {"variants": ["int8"]},
 }
 
 
@@ -101,6 +102,12 @@ def test_a_folder_of_transparent_images_of_an_odd_size_becomes_a_release(release
     for name in ("reconstructions", "filters"):
         with Image.open(release.folder / "figures" / f"{name}.png") as figure:
             assert figure.width > 500
+
+
+def test_its_dense_layers_are_stored_in_eight_bits_where_the_recipe_asks(release: Release) -> None:
+    (variant,) = release.manifest.variants
+    assert variant.name == "int8"
+    Runtime.load(release.folder, release.manifest, device="cpu", variant="int8").reproduce_golden()
 
 
 def test_its_report_has_every_picture_but_one_and_says_why(report: Path) -> None:

@@ -24,7 +24,8 @@ PAGE_OF_OTHERS = "https://app.example.org"
 # All routes of the whole application as BentoML builds it, mounted ones too, each with a path that can be asked.
 _ROUTES = """
 import json, sys
-from service.service import bento
+from service.front import Front
+from service.service import Manifold
 
 def walk(routes, before=""):
     for route in routes:
@@ -34,7 +35,10 @@ def walk(routes, before=""):
         elif hasattr(route, "endpoint") or hasattr(route, "app"):
             yield path
 
-json.dump(sorted(set(walk(bento.to_asgi(is_main=True).routes))), sys.stdout)
+app = Manifold.to_asgi(is_main=True)
+while not isinstance(app, Front):
+    app = app.app
+json.dump(sorted({*walk(app.ours.routes), *walk(app.bentos.routes)}), sys.stdout)
 """
 
 

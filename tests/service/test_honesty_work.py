@@ -44,7 +44,7 @@ class Watched(Batcher):
     """A batcher that notes what is asked for, and is kept busy from the first ask for the nearest on."""
 
     def __init__(self, max_queued_rows: int, busy_rows: int) -> None:
-        super().__init__(max_queued_rows, Metrics().observe_stage)
+        super().__init__(max_queued_rows, Metrics())
         self.busy_rows = busy_rows
         self.held = Held()
         self.others: list[asyncio.Task[Floats]] = []

@@ -240,6 +240,6 @@ def test_metrics_count_requests_by_route_and_made_up_paths_as_one(http: httpx.Cl
     assert "made/up" not in text
     assert 'manifold_rows_total{operation="embed"}' in text
     for stage in ("read", "queue", "run", "write"):
-        assert f'manifold_stage_seconds_count{{stage="{stage}"}}' in text
+        assert f'manifold_stage_seconds_count{{stage="{stage}",work=' in text
     assert 'manifold_live_release{device="cpu",release="first",space="space-of-first"} 1.0' in text
     assert "manifold_release_load_failures_total 0.0" in text
