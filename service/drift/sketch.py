@@ -113,7 +113,8 @@ def project(whitened: Doubles) -> Doubles:
     """(..., code) -> (..., d): as it is, or at random signs where it is wider than `WIDTH`."""
     if whitened.shape[-1] <= WIDTH:
         return whitened
-    return whitened @ _signs(whitened.shape[-1])
+    projected: Doubles = np.matmul(whitened, _signs(whitened.shape[-1]))
+    return projected
 
 
 def nearest_cell(whitened: Doubles, cells: Doubles) -> Counts:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,9 +27,10 @@ from service.settings import Settings
 logger = logging.getLogger("bentoml.manifold")
 
 _TICK_SECONDS: Final = 1.0
-# Of what comes within a second, so many numbers are sketched: some milliseconds of one core. A code counts as 64 or more.
+# Of what comes within a second, so many numbers are sketched: some milliseconds of one core.
 _MOST_CODE_NUMBERS: Final = 2**17
 _MOST_ROW_NUMBERS: Final = 2**19
+# What is done with a code of fewer numbers takes as long.
 _LEAST_WIDTH: Final = 64
 
 
@@ -78,6 +80,8 @@ class Watch:
         self._code_room = self._row_room = 0
         self._open: dict[tuple[str, datetime], _Open] = {}
         self._ticks = 0
+        # At the end the last tick may still be at it.
+        self._adding = threading.Lock()
         self.unwritten: str | None = None
 
     def codes(self, live: Live, z: Floats, errors: Floats | None = None) -> None:
@@ -137,11 +141,17 @@ class Watch:
         return True
 
     def _add(self, noted: list[_Noted], seen: dict[str, tuple[Live, int]], write: bool) -> None:
+        with self._adding:
+            self._add_alone(noted, seen, write)
+
+    def _add_alone(self, noted: list[_Noted], seen: dict[str, tuple[Live, int]], write: bool) -> None:
         now = datetime.now(UTC)
         try:
             for release, (live, rows) in seen.items():
                 window = self._window(live, now)
-                window.sketch = window.sketch.merged(_sketch(live, [part for part in noted if part.live.release == release]))
+                window.sketch = window.sketch.merged(
+                    _sketch(live, [part for part in noted if part.live.release == release])
+                )
                 window.seen += rows
                 window.is_written = False
             if write:

@@ -8,10 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Int64
 from scipy import stats
 
 from service.drift.sketch import Sketch, project
+
+MEAN, GROUPS, LABELS = "mean of the code", "groups of the code", "labels that codes look like"
 
 # What no direction of either sample varies in, but for rounding, says nothing.
 _LEAST_SHARE = 1e-9
@@ -33,18 +35,18 @@ class Test:
     rows: int
 
 
-def compare(usual: Sketch, seen: Sketch, groups: Int64[np.ndarray, " cells"]) -> list[Test]:
+def compare(usual: Sketch, seen: Sketch, groups: Int64[np.ndarray, " cells"], name: str = GROUPS) -> list[Test]:
     """Every test that two sketches allow.
 
     Args:
         usual: of rows that were not learned from.
         seen: of the rows in question.
         groups: of each cell, the group that it belongs to.
+        name: what the groups are.
     """
     tests = [
         _means(usual, seen),
-        _counts("groups of cells", _by_group(usual.cells, groups), _by_group(seen.cells, groups)),
-        _counts("cells of the code", usual.cells, seen.cells),
+        _counts(name, by_group(usual.cells, groups), by_group(seen.cells, groups)),
         _counts("latent distance", usual.latent_p, seen.latent_p),
         _counts("reconstruction error", usual.reconstruction_p, seen.reconstruction_p),
     ]
@@ -68,17 +70,15 @@ def _means(usual: Sketch, seen: Sketch) -> Test | None:
     turned = directions[:, kept] / variances[kept] @ (directions[:, kept].T @ project(apart))
     squared = float(project(apart) @ turned)
     if squared == 0:
-        return Test("mean of the code", 1.0, 0.0, "deviations", seen.rows)
+        return Test(MEAN, 1.0, 0.0, "deviations", seen.rows)
     shares = [float(turned @ of_mean @ turned) / squared for of_mean in of_means]
-    freedom = 1 / sum(
-        share**2 / (sketch.rows - 1) for share, sketch in zip(shares, (usual, seen), strict=True)
-    )
+    freedom = 1 / sum(share**2 / (sketch.rows - 1) for share, sketch in zip(shares, (usual, seen), strict=True))
     dimensions = int(kept.sum())
     if freedom <= dimensions:
         return None
     ratio = squared * (freedom - dimensions + 1) / (freedom * dimensions)
     p = float(stats.f.sf(ratio, dimensions, freedom - dimensions + 1))
-    return Test("mean of the code", p, float(np.linalg.norm(apart)), "deviations", seen.rows)
+    return Test(MEAN, p, float(np.linalg.norm(apart)), "deviations", seen.rows)
 
 
 def _counts(name: str, usual: Int64[np.ndarray, " bins"], seen: Int64[np.ndarray, " bins"]) -> Test | None:
@@ -100,8 +100,7 @@ def _counts(name: str, usual: Int64[np.ndarray, " bins"], seen: Int64[np.ndarray
     return Test(name, p, float(np.abs(shares[0] - shares[1]).sum() / 2), "of rows elsewhere", int(seen.sum()))
 
 
-def _by_group(
-    counts: Int64[np.ndarray, " cells"], groups: Int64[np.ndarray, " cells"]
-) -> Int64[np.ndarray, " groups"]:
+def by_group(counts: Int64[np.ndarray, " cells"], groups: Int64[np.ndarray, " cells"]) -> Int64[np.ndarray, " groups"]:
+    """Rows by cell -> rows by group; (largest group + 1,)."""
     summed: Int64[np.ndarray, " groups"] = np.bincount(groups, weights=counts).astype(np.int64)
     return summed
