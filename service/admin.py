@@ -84,7 +84,7 @@ def _checked(worker: Worker, version: str) -> str:
     try:
         folder = ReleaseStore(settings.at).folder(version)
         manifest = verify_release(folder)
-        runtime = Runtime.load(folder, manifest, device=settings.device, threads=settings.threads)
+        runtime = Runtime.load(folder, manifest, device=settings.device)
         runtime.reproduce_golden()
     except UnknownReleaseError as error:
         # The store's own message names a path of this machine.

@@ -73,7 +73,8 @@ leave_no_timers()
 
 def _workers() -> int:
     """The processes that BentoML serves with; 1 where its configuration names no number of them."""
-    stated = bento.config.get("workers", 1)
+    service: Any = Manifold
+    stated = service.config.get("workers", 1)
     return stated if isinstance(stated, int) else os.cpu_count() or 1
 
 
