@@ -113,7 +113,7 @@ def project(whitened: Doubles) -> Doubles:
     """(..., code) -> (..., d): as it is, or at random signs where it is wider than `WIDTH`."""
     if whitened.shape[-1] <= WIDTH:
         return whitened
-    projected: Doubles = np.matmul(whitened, _signs(whitened.shape[-1]))
+    projected: Doubles = (whitened @ _signs(whitened.shape[-1])).astype(np.float64)
     return projected
 
 

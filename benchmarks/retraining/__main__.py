@@ -1,0 +1,33 @@
+"""Measures and publishes every row, in benchmarks/results/; `--only NAME` keeps to some and publishes nothing."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterable
+
+from benchmarks.harness import Row, publish
+from benchmarks.retraining.drift import drift_rows
+
+_GROUPS: dict[str, Callable[[], Iterable[Row]]] = {
+    "drift": drift_rows,
+}
+
+
+def main() -> None:
+    """Measure and publish."""
+    parser = argparse.ArgumentParser(prog="make bench-retraining", description=__doc__)
+    parser.add_argument("--only", nargs="*", choices=tuple(_GROUPS), help="groups of rows; none is published")
+    wanted = parser.parse_args().only
+    rows: list[Row] = []
+    for name, measure in _GROUPS.items():
+        if wanted and name not in wanted:
+            continue
+        for row in measure():
+            print(f"{row.name}: {row.value:.4g} {row.unit} (goal {row.goal:g})", flush=True)
+            rows.append(row)
+    if not wanted:
+        publish("retraining", rows)
+
+
+if __name__ == "__main__":
+    main()
