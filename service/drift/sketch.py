@@ -138,4 +138,5 @@ def _signs(width: int) -> Doubles:
     """(width, WIDTH), each number ± 1/√width; the same in every version of numpy, as its bit streams are."""
     words = np.random.PCG64(0).random_raw(-(-width * WIDTH // 64))
     bits = np.unpackbits(words.astype("<u8").view(np.uint8))[: width * WIDTH].reshape(width, WIDTH)
-    return (2.0 * bits - 1.0) / math.sqrt(width)
+    signs: Doubles = np.where(bits, 1.0, -1.0) / math.sqrt(width)
+    return signs

@@ -13,7 +13,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -34,11 +34,12 @@ _MOST_ROW_NUMBERS: Final = 2**19
 _LEAST_WIDTH: Final = 64
 
 
-@dataclass(frozen=True)
-class _Noted:
-    """What one request handed over: of codes (n, code), of errors (n,), of rows and their reconstructions."""
+class _Noted(NamedTuple):
+    """What one request handed over: how many rows came, and of some of them codes (n, code), reconstruction errors
+    (n,), or the rows themselves and what they were rebuilt as."""
 
     live: Live
+    came: int
     codes: Floats | None = None
     errors: Floats | None = None
     rows: Floats | None = None
@@ -76,8 +77,7 @@ class Watch:
         self._flush_seconds = settings.drift_flush_seconds
         self._windows = Windows(settings.at)
         self._noted: list[_Noted] = []
-        self._seen: dict[str, tuple[Live, int]] = {}
-        self._code_room = self._row_room = 0
+        self._code_room, self._row_room = 0, 0
         self._open: dict[tuple[str, datetime], _Open] = {}
         self._ticks = 0
         # At the end the last tick may still be at it.
@@ -86,31 +86,37 @@ class Watch:
 
     def codes(self, live: Live, z: Floats, errors: Floats | None = None) -> None:
         """Rows were encoded, to codes z (n, code), finite; perhaps with their reconstruction errors (n,)."""
-        if not self._count(live, len(z)):
+        if not (self._on and watches(live)):
             return
-        width = max(_LEAST_WIDTH, z.shape[1])
-        if room := self._code_room // width:
-            few = _spread_out(len(z), room)
-            self._noted.append(_Noted(live, z[few], None if errors is None else errors[few]))
-            self._code_room -= min(len(z), room) * width
+        came, size = z.shape
+        width = size if size > _LEAST_WIDTH else _LEAST_WIDTH
+        room = self._code_room // width
+        if came > room:
+            few = _spread_out(came, room)
+            z, errors = z[few], None if errors is None else errors[few]
+        self._code_room -= len(z) * width
+        self._noted.append(_Noted(live, came, z, errors))
 
     def reconstructions(self, live: Live, rows: Floats, rebuilt: Floats) -> None:
         """Rows (n, *shape) were rebuilt, finite, in the data's own units."""
-        if not self._count(live, len(rows)):
+        if not (self._on and watches(live)):
             return
-        if room := self._row_room // rows[0].size:
-            few = _spread_out(len(rows), room)
-            self._noted.append(_Noted(live, rows=rows[few], rebuilt=rebuilt[few]))
-            self._row_room -= min(len(rows), room) * rows[0].size
+        few = _spread_out(len(rows), self._row_room // rows[0].size)
+        self._row_room -= rows[few].size
+        self._noted.append(_Noted(live, len(rows), rows=rows[few], rebuilt=rebuilt[few]))
+
+    def give_room(self) -> None:
+        """Begin a second: so much of what comes may be sketched."""
+        self._code_room, self._row_room = _MOST_CODE_NUMBERS, _MOST_ROW_NUMBERS
 
     async def run(self) -> None:
         """Sketch and write, for ever; runs as a task beside the requests."""
         while self._on:
-            self._code_room, self._row_room = _MOST_CODE_NUMBERS, _MOST_ROW_NUMBERS
+            self.give_room()
             await asyncio.sleep(_TICK_SECONDS)
             self._ticks += 1
             due = self._ticks * _TICK_SECONDS >= self._flush_seconds
-            if self._seen or due:
+            if self._noted or due:
                 await self._tick(write=due)
 
     async def close(self) -> None:
@@ -127,32 +133,21 @@ class Watch:
 
     async def _tick(self, *, write: bool) -> None:
         noted, self._noted = self._noted, []
-        seen, self._seen = self._seen, {}
         if write:
             self._ticks = 0
-        await asyncio.to_thread(self._add, noted, seen, write)
+        await asyncio.to_thread(self._add, noted, write)
 
-    def _count(self, live: Live, rows: int) -> bool:
-        """Count rows of a release that is watched; whether it is."""
-        if not self._on or not watches(live):
-            return False
-        _, before = self._seen.get(live.release, (live, 0))
-        self._seen[live.release] = live, before + rows
-        return True
-
-    def _add(self, noted: list[_Noted], seen: dict[str, tuple[Live, int]], write: bool) -> None:
+    def _add(self, noted: list[_Noted], write: bool) -> None:
         with self._adding:
-            self._add_alone(noted, seen, write)
+            self._add_alone(noted, write)
 
-    def _add_alone(self, noted: list[_Noted], seen: dict[str, tuple[Live, int]], write: bool) -> None:
+    def _add_alone(self, noted: list[_Noted], write: bool) -> None:
         now = datetime.now(UTC)
         try:
-            for release, (live, rows) in seen.items():
+            for live, parts in _by_release(noted):
                 window = self._window(live, now)
-                window.sketch = window.sketch.merged(
-                    _sketch(live, [part for part in noted if part.live.release == release])
-                )
-                window.seen += rows
+                window.sketch = window.sketch.merged(_sketch(live, parts))
+                window.seen += sum(part.came for part in parts)
                 window.is_written = False
             if write:
                 self._write(now)
@@ -206,8 +201,15 @@ def _known(live: Live) -> tuple[Spread, Doubles]:
 
 
 def _spread_out(count: int, room: int) -> slice:
-    """At most `room` of `count` rows, all where they fit, else evenly spread."""
-    return slice(None, None, max(1, -(-count // room)))
+    """At most `room` of `count` rows: all where they fit, else evenly spread; none where there is no room."""
+    return slice(None, None, -(-count // room)) if room > 0 else slice(0)
+
+
+def _by_release(noted: list[_Noted]) -> list[tuple[Live, list[_Noted]]]:
+    of: dict[str, list[_Noted]] = {}
+    for part in noted:
+        of.setdefault(part.live.release, []).append(part)
+    return [(parts[0].live, parts) for parts in of.values()]
 
 
 def _sketch(live: Live, noted: list[_Noted]) -> Sketch:
