@@ -41,7 +41,7 @@ install: $(TRAINING) ## .venv with what training and serving need
 serve: $(TRAINING) ## serves the champion
 	$(BIN)/manifold serve
 
-bench-%: $(DEVELOPMENT) ## figures of one benchmark into benchmarks/results/: bench-path, bench-training, bench-papers (ARGS=--quick)
+bench-%: $(DEVELOPMENT) ## figures of one benchmark into benchmarks/results/: bench-path, bench-training, bench-papers, bench-serving, bench-retraining (ARGS=--quick)
 	$(BIN)/python -m benchmarks.$* $(ARGS)
 
 fuzz: $(DEVELOPMENT) ## parsers, routes and the OpenAPI document, fuzzed at length; EXAMPLES=2000

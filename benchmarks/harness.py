@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -109,18 +109,24 @@ def ratio(
     )
 
 
-def publish(benchmark: str, rows: Sequence[Row]) -> None:
-    """Print the table and write `benchmarks/results/<benchmark>.json`."""
-    when = datetime.now(UTC).isoformat(timespec="seconds")
-    commit = _commit()
-    records = []
+def publish(benchmark: str, rows: Sequence[Row], left_out: Mapping[str, str] | None = None) -> None:
+    """Print the table and write `benchmarks/results/<benchmark>.json`.
+
+    Args:
+        benchmark: its name.
+        rows: its figures.
+        left_out: the names of rows that have none, and why.
+    """
+    made = {"when": datetime.now(UTC).isoformat(timespec="seconds"), "commit": commit()}
+    records: list[dict[str, Any]] = []
     for row in rows:
-        record = asdict(row) | {"when": when, "commit": commit}
+        record = asdict(row) | made
         if not record["sides"]:
             del record["sides"]
         records.append(record)
+    records += [{"name": name, "left_out": why} | made for name, why in (left_out or {}).items()]
     write_atomically(RESULTS / f"{benchmark}.json", json.dumps(records, indent=2).encode() + b"\n")
-    table = Table(title=f"bench-{benchmark} at {commit}")
+    table = Table(title=f"bench-{benchmark} at {made['commit']}")
     for heading in ("figure", "value", "unit", "goal", "reached"):
         table.add_column(heading)
     for row in rows:
@@ -129,7 +135,8 @@ def publish(benchmark: str, rows: Sequence[Row]) -> None:
     Console().print(table)
 
 
-def _commit() -> str:
+def commit() -> str:
+    """The commit of this checkout, and whether the code differs from it."""
     here = Path(__file__).parent
     head = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], cwd=here, capture_output=True, text=True, check=False

@@ -63,6 +63,8 @@ _ROUTE: Final = "/v1/embed"
 class Multiply:
     """A layer of 784 to 30."""
 
+    batch_rows = 128
+
     def __init__(self) -> None:
         self._weights = np.random.default_rng(0).normal(size=(784, 30)).astype(np.float32)
 

@@ -15,6 +15,7 @@ from flows.drift_command import drift
 from flows.figure_lines import untrained_line
 from flows.gate_lines import tell_of_release
 from flows.keys_commands import keys
+from flows.lineage_commands import card, find
 from flows.local_server import prefect_server_until_exit, set_environment
 from flows.place_commands import interpolate, neighbors, score
 from flows.release_commands import releases
@@ -23,6 +24,7 @@ from flows.serving import serving_command, serving_environment
 from flows.steps.errors import FlowError
 from flows.steps.recipes import load_recipe, recipe_names
 from flows.terminal import console
+from flows.upkeep_commands import prune, watch
 from models.errors import ModelError as LearningError
 from models.recipe import Recipe
 from service.client import ServiceError
@@ -39,6 +41,10 @@ app = typer.Typer(
     help="Learn a low-dimensional manifold from your own unlabelled data, and serve it.",
 )
 app.add_typer(releases, name="releases")
+releases.command("find")(find)
+releases.command("card")(card)
+releases.command("prune")(prune)
+releases.command("watch")(watch)
 app.add_typer(keys, name="keys")
 app.command()(embed)
 app.command()(classify)
@@ -65,6 +71,24 @@ Comparisons = Annotated[
     bool,
     typer.Option("--comparisons", help="Also train what the report compares with, for the run's page; about a minute."),
 ]
+OnlyIfChanged = Annotated[
+    bool,
+    typer.Option(
+        "--only-if-changed/--even-if-unchanged",
+        help="Do nothing where neither data nor recipe have changed since the last release of them.",
+    ),
+]
+Check = Annotated[
+    list[str] | None,
+    typer.Option("--check", help="How far new data may be from the champion's, such as least_rows=0.9 or drift=0.2."),
+]
+AcceptMoved = Annotated[
+    bool,
+    typer.Option(
+        "--accept-moved-data/--refuse-moved-data",
+        help="Train also where new data is not like what the champion learned from; it is told in any case.",
+    ),
+]
 
 
 @app.command()
@@ -77,6 +101,9 @@ def train(
     promote: Promote = True,
     gate: Gate = False,
     comparisons: Comparisons = False,
+    only_if_changed: OnlyIfChanged = False,
+    check: Check = None,
+    accept_moved_data: AcceptMoved = True,
 ) -> None:
     """Prepare data, train layer by layer, export, publish a release and make it the champion.
 
@@ -103,6 +130,9 @@ def train(
         promote=promote,
         gate=gate,
         comparisons=comparisons,
+        only_if_changed=only_if_changed,
+        checks=check or [],
+        accept_moved_data=accept_moved_data,
     )
     tell_of_release(home, version)
     _tell_if_untrained(chosen)
@@ -122,6 +152,9 @@ def schedule(
     promote: Promote = True,
     gate: Gate = True,
     comparisons: Comparisons = False,
+    only_if_changed: OnlyIfChanged = True,
+    check: Check = None,
+    accept_moved_data: AcceptMoved = False,
 ) -> None:
     """Retrain again and again: a Prefect deployment with a cron or an interval, served until you stop it.
 
@@ -140,6 +173,9 @@ def schedule(
     _tell_if_untrained(chosen)
     set_environment(home.root)
     demand_what_it_learns_from(source, chosen, label_column)
+    from flows.steps.checks import load_checks
+
+    limits = load_checks(check or [], accept=accept_moved_data)
     address = prefect_server_until_exit(home.root, port=port)
     from flows.schedule import serve_schedule
 
@@ -156,6 +192,8 @@ def schedule(
         promote=promote,
         gate=gate,
         comparisons=comparisons,
+        only_if_changed=only_if_changed,
+        checks=limits,
     )
 
 

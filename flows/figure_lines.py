@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from service.release.manifest import Curve, Metric
+from service.release.manifest import Curve, Manifest, Metric
 
 _SHOWN_POINTS = 8
 
@@ -56,3 +56,13 @@ def _basis(figure: Metric | Curve) -> str:
     sure = "" if figure.confidence is None else f", {100 * figure.confidence:g} % interval"
     how = "" if figure.method is None else f"; {figure.method}"
     return f"{figure.split}, n={figure.rows}{sure}{how}"
+
+
+def code_line(manifest: Manifest) -> str:
+    """Which code made it: `manifold 0.1.0, commit 1a2b3c (changed since)`."""
+    code = manifest.source_code
+    if code is None:
+        return "not stated: a release of before"
+    if code.commit is None:
+        return f"manifold {code.package}"
+    return f"manifold {code.package}, commit {code.commit}{' (changed since)' if code.changed else ''}"

@@ -14,8 +14,8 @@ from flows.steps.datasets import Dataset, PrepareSettings, prepare_dataset
 from flows.steps.errors import DownloadError
 
 
-def _worth_trying_again(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
-    """Only a download that broke off: bad data stays bad, and a missing network is told at once."""
+def worth_trying_again(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
+    """Only a download that broke off is: bad data stays bad, and a missing network is told at once."""
     return isinstance(state.result(raise_on_failure=False), DownloadError)
 
 
@@ -23,7 +23,7 @@ def _worth_trying_again(_task: Task[..., Any], _run: TaskRun, state: State[Any])
     name="prepare",
     retries=2,
     retry_delay_seconds=[2, 10],
-    retry_condition_fn=_worth_trying_again,
+    retry_condition_fn=worth_trying_again,
     cache_policy=NO_CACHE,
 )
 def prepare(source: str, home: Path, data_folder: Path, settings: PrepareSettings) -> Dataset:

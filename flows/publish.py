@@ -19,8 +19,11 @@ from flows.steps.release_contents import Lineage
 from flows.steps.training_state import prune_training
 from models.recipe import Recipe
 from service.release.channels import Channels
+from service.release.errors import ReleaseError
 from service.release.home import Home
 from service.release.manifest import Manifest
+from service.release.policy import read_policy
+from service.release.pruning import prune_releases
 
 _KEEP_UNUSED = timedelta(days=7)
 
@@ -58,6 +61,7 @@ def publish_release(dataset: Dataset, recipe: Recipe, exported: Path, home: Path
         )
     for name in prune_training(home, now=now, unused_for=_KEEP_UNUSED):
         get_run_logger().info("removed training state that nobody used for %s: %s", _KEEP_UNUSED, name)
+    _prune_releases(Home(home))
     return manifest.version
 
 
@@ -76,6 +80,19 @@ def promote_champion(version: str, home: Path, gate: bool) -> bool:
         get_run_logger().info(said)
         report(1, 1, said)
     return state.champion == version
+
+
+def _prune_releases(home: Home) -> None:
+    """By the policy of the settings. The release is published: what goes wrong here is told, and fails nothing."""
+    who = f"flow run {runtime.flow_run.name}"
+    try:
+        policy = read_policy()
+        if policy.keep_releases == 0:
+            return
+        for version in prune_releases(home, keep=policy.keep_releases, older_than=policy.keep_for, who=who):
+            get_run_logger().info("removed release %s, which nothing needs", version)
+    except (ReleaseError, OSError) as error:
+        get_run_logger().warning("old releases were not removed: %s", error)
 
 
 def _summary(manifest: Manifest) -> str:

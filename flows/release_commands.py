@@ -10,7 +10,8 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from flows.figure_lines import curve_line, metric_line, untrained_line
+from flows.figure_lines import code_line, curve_line, metric_line, untrained_line
+from flows.lineage_trees import lineage_trees
 from flows.steps.promotion import promote_release
 from flows.terminal import console
 from service.release.channels import Channels
@@ -50,9 +51,16 @@ def list_releases() -> None:
 def show_release(
     version: Version,
     as_json: Annotated[bool, typer.Option("--json", help="The whole manifest.")] = False,
+    lineage: Annotated[
+        bool, typer.Option("--lineage", help="Where it comes from; takes a vector's space, too.")
+    ] = False,
 ) -> None:
     """What a release states about itself."""
     home = Home.from_environment()
+    if lineage:
+        for tree in lineage_trees(home, resolve_version(home, version)):
+            console.print(tree)
+        return
     manifest = ReleaseStore(home).manifest(resolve_version(home, version))
     if as_json:
         console.print_json(manifest.model_dump_json())
@@ -74,6 +82,7 @@ def show_release(
         table.add_row("contraction penalty", forms)
     table.add_row("data", f"{manifest.data.source}, {manifest.data.rows}, {manifest.data.fingerprint[:16]}")
     table.add_row("parent", manifest.parent or "none")
+    table.add_row("code that made it", code_line(manifest))
     if manifest.gate is not None:
         said = "; ".join(manifest.gate.reasons)
         table.add_row("gate", escape(f"{'passed' if manifest.gate.passed else 'not passed'}: {said}"))
@@ -105,7 +114,8 @@ def rollback(why: Why = "asked for at the command line") -> None:
 def journal() -> None:
     """Every move of the champion, oldest first: when, what, who and why."""
     for move in Channels(Home.from_environment()).journal():
-        console.print(f"{move.when}  {move.action:<8}  {move.release}  {move.who}: {move.why} ({move.verdict})")
+        said = f"{move.when}  {move.action:<8}  {move.release}  {move.who}: {move.why} ({move.verdict})"
+        console.print(escape(said))
 
 
 def resolve_version(home: Home, version: str) -> str:

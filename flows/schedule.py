@@ -7,6 +7,7 @@ from datetime import timedelta
 from prefect.types.entrypoint import EntrypointType
 
 from flows.retrain import retrain
+from flows.steps.checks import DataChecks
 from flows.steps.errors import FlowError
 from flows.steps.places import absolute_source, data_folder
 from models.recipe import Recipe
@@ -30,6 +31,8 @@ def serve_schedule(
     promote: bool,
     gate: bool,
     comparisons: bool,
+    only_if_changed: bool,
+    checks: DataChecks,
 ) -> None:
     """Create or renew the deployment `retrain/<name>` and run it when it is due, until interrupted.
 
@@ -52,6 +55,8 @@ def serve_schedule(
                 promote=promote,
                 gate=gate,
                 comparisons=comparisons,
+                only_if_changed=only_if_changed,
+                checks=checks,
             ),
             pause_on_shutdown=False,
             # One retraining at a time in this process.
@@ -73,6 +78,8 @@ def retrain_parameters(
     promote: bool,
     gate: bool,
     comparisons: bool,
+    only_if_changed: bool,
+    checks: DataChecks,
 ) -> dict[str, object]:
     """The flow's parameters as Prefect's API takes them."""
     return {
@@ -85,4 +92,6 @@ def retrain_parameters(
         "promote": promote,
         "gate": gate,
         "comparisons": comparisons,
+        "only_if_changed": only_if_changed,
+        "checks": checks.model_dump(mode="json"),
     }

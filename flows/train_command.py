@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 from flows.local_server import prefect_server_until_exit, set_environment
 from flows.steps.places import absolute_source, data_folder
@@ -21,6 +22,9 @@ def train_once(
     promote: bool = True,
     gate: bool = False,
     comparisons: bool = False,
+    only_if_changed: bool = False,
+    checks: Sequence[str] = (),
+    accept_moved_data: bool = True,
 ) -> str:
     """Run the flow and give the version of the release it published.
 
@@ -32,6 +36,9 @@ def train_once(
     os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"
     console.print(f"home {home.root}, starting", style="dim")
     demand_what_it_learns_from(source, recipe, label_column)
+    from flows.steps.checks import load_checks
+
+    limits = load_checks(checks, accept=accept_moved_data)
     prefect_server_until_exit(home.root)
     from flows.retrain import retrain
 
@@ -46,6 +53,8 @@ def train_once(
             promote=promote,
             gate=gate,
             comparisons=comparisons,
+            only_if_changed=only_if_changed,
+            checks=limits,
         )
 
 

@@ -12,6 +12,7 @@ import logging
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -25,7 +26,14 @@ from service.release.errors import ReleaseError
 from service.release.integrity import verify_release
 from service.release.manifest import Manifest
 from service.release.store import ReleaseStore
-from service.runtime import ModelError, ModelLoadError, Runtime, networks_folder
+from service.runtime import (
+    DeviceUnavailableError,
+    GoldenMismatchError,
+    ModelError,
+    ModelLoadError,
+    Runtime,
+    networks_folder,
+)
 from service.sampling import Plan, draw, methods_of, run
 from service.settings import Settings
 from service.variants import check_device, check_servable
@@ -52,6 +60,7 @@ class Failure:
 
     release: str | None
     message: str
+    kind: Literal["golden", "device", "load"] = "load"
 
 
 class Champion:
@@ -64,6 +73,7 @@ class Champion:
 
     Attributes:
         failure: why the named champion is not live, or None.
+        tries: how often in a row it could not be taken.
     """
 
     def __init__(self, settings: Settings, metrics: Metrics, workers: int = 1) -> None:
@@ -79,6 +89,7 @@ class Champion:
         self._looked = False
         self._retry_at: float | None = None
         self.failure: Failure | None = None
+        self.tries = 0
 
     @property
     def is_live(self) -> bool:
@@ -123,7 +134,7 @@ class Champion:
             named = self._channels.read().champion
             self._take(named)
         except (ReleaseError, ModelError, OSError) as error:
-            self._fail(named, str(error))
+            self._fail(Failure(named, str(error), _kind_of(error)))
         self._looked = True
 
     def _mark(self) -> tuple[int, ...] | None:
@@ -179,13 +190,21 @@ class Champion:
             )
         return self._setups[size]
 
-    def _fail(self, named: str | None, message: str) -> None:
-        failure = Failure(named, message)
+    def _fail(self, failure: Failure) -> None:
         if failure != self.failure:
-            logger.error("%s; %s", message, "the old release goes on" if self._live else "no release is live")
+            logger.error("%s; %s", failure.message, "the old release goes on" if self._live else "no release is live")
+        known = self.failure is not None and self.failure.release == failure.release
+        self.tries = self.tries + 1 if known else 1
         self.failure = failure
         self._retry_at = time.monotonic() + _RETRY_SECONDS
         self._metrics.load_failures.inc()
+
+
+def _kind_of(error: Exception) -> Literal["golden", "device", "load"]:
+    if isinstance(error, GoldenMismatchError):
+        return "golden"
+    # This machine's own trouble, and no fault of the release.
+    return "device" if isinstance(error, DeviceUnavailableError) else "load"
 
 
 def _try_sampling(runtime: Runtime) -> None:

@@ -16,10 +16,11 @@ from service.checks import check_answers, check_depth, check_finite, check_rows,
 from service.errors import InvalidValueError, UnknownModelError
 from service.formats import answer, json, openai
 from service.formats.request import JSON, read_fields
-from service.operations import Encode, Worker
+from service.operations import Worker
 from service.release.channels import Channels, ChannelState
 from service.release.manifest import Manifest
 from service.sessions import Floats
+from service.works import Encode
 
 
 async def embeddings(worker: Worker, request: Request) -> Response:
@@ -39,7 +40,7 @@ async def embeddings(worker: Worker, request: Request) -> Response:
     z = check_answers(await worker.batcher.run(Encode(live.runtime, depth), rows), openai.INPUT)
     worker.metrics.rows.labels("embeddings").inc(len(rows))
     if depth is None:
-        worker.watch.codes(live, z)
+        worker.sightings.codes(live, z)
     origin = answer.Origin(space, live.release)
     return worker.timed("write", openai.write, z, encoding, origin, depth or len(live.manifest.code.layers))
 

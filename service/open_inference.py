@@ -22,10 +22,11 @@ from service.formats import json, open_inference
 from service.formats.answer import Origin
 from service.formats.open_inference import Output, Wanted
 from service.formats.request import JSON
-from service.operations import Decode, Encode, Worker
+from service.operations import Worker
 from service.release.channels import Channels
 from service.release.manifest import Manifest
 from service.runtime import Floats, Runtime
+from service.works import Decode, Encode, OfRelease
 
 # What it counts as, and its only input.
 _MODELS: Final = {"encoder": ("embed", "x"), "decoder": ("generate", "z")}
@@ -34,10 +35,9 @@ _PLATFORM = "onnx_onnxv1"
 
 
 @dataclass(frozen=True)
-class EncodeDepths:
+class EncodeDepths(OfRelease):
     """Codes of several depths side by side, (batch, their widths together)."""
 
-    runtime: Runtime
     depths: tuple[int | None, ...]
 
     def __call__(self, rows: Floats, /) -> Floats:
@@ -105,7 +105,7 @@ async def infer(worker: Worker, request: Request) -> Response:
     outputs = _named_outputs(name, manifest, asked.outputs, answers)
     for code in outputs:
         if code.name == "z":
-            worker.watch.codes(live, code.array)
+            worker.sightings.codes(live, code.array)
     origin = Origin(manifest.space_id, live.release)
     return worker.timed("write", open_inference.write, name, origin, asked.id, outputs)
 

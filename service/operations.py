@@ -27,7 +27,7 @@ from service.checks import (
     space_at,
 )
 from service.compact_codes import Bits, Int8, compacting
-from service.drift.watch import Watch
+from service.drift.sightings import Sightings
 from service.errors import NoClassifierError
 from service.formats import answer, multipart
 from service.formats.expected import Expected
@@ -35,8 +35,9 @@ from service.formats.request import JSON, is_multipart, may_hold_images, read_fi
 from service.honesty import judge
 from service.metrics import Metrics
 from service.runtime import Floats, Runtime
-from service.sampling import Ask, Chain, advance, draw, walk_packed
+from service.sampling import Ask, Chain, advance, draw
 from service.settings import Settings
+from service.works import Classify, Decode, Encode, Nearest, Reconstruct, Walk
 
 _SAMPLE_OPTIONS = ("count", "seed", "method", "steps", "temperature", "encoding")
 
@@ -60,9 +61,9 @@ class Worker:
         return cls(settings, Champion(settings, metrics, workers), batcher, metrics)
 
     @cached_property
-    def watch(self) -> Watch:
+    def sightings(self) -> Sightings:
         """What this process has seen, as statistics."""
-        return Watch(self.settings)
+        return Sightings(self.settings)
 
     def timed(self, stage: str, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a function and note its time as a stage of the request."""
@@ -70,57 +71,6 @@ class Worker:
         result = function(*args, **kwargs)
         self.metrics.observe_stage(stage, time.perf_counter() - started)
         return result
-
-
-# Equal works share a run: same release in memory, same thing to do.
-@dataclass(frozen=True)
-class Encode:
-    runtime: Runtime
-    depth: int | None
-
-    def __call__(self, rows: Floats, /) -> Floats:
-        return self.runtime.encode(rows, self.depth)
-
-
-@dataclass(frozen=True)
-class Decode:
-    runtime: Runtime
-
-    def __call__(self, rows: Floats, /) -> Floats:
-        return self.runtime.decode(rows)
-
-
-@dataclass(frozen=True)
-class Reconstruct:
-    runtime: Runtime
-
-    def __call__(self, rows: Floats, /) -> Floats:
-        return self.runtime.reconstruct(rows)
-
-
-@dataclass(frozen=True)
-class Classify:
-    runtime: Runtime
-
-    def __call__(self, rows: Floats, /) -> Floats:
-        return self.runtime.classify(rows)
-
-
-@dataclass(frozen=True)
-class Walk:
-    runtime: Runtime
-
-    def __call__(self, rows: Floats, /) -> Floats:
-        return walk_packed(self.runtime, rows)
-
-
-# Equal to no other: together with others' rows a run would last as long as all of them.
-@dataclass(frozen=True, eq=False)
-class Nearest:
-    runtime: Runtime
-
-    def __call__(self, rows: Floats, /) -> Floats:
-        return self.runtime.nearest(rows)
 
 
 async def embed(worker: Worker, request: Request) -> Response:
@@ -137,7 +87,7 @@ async def embed(worker: Worker, request: Request) -> Response:
     z = check_answers(await worker.batcher.run(Encode(live.runtime, depth), rows), "x")
     worker.metrics.rows.labels("embed").inc(len(rows))
     if depth is None:
-        worker.watch.codes(live, z)
+        worker.sightings.codes(live, z)
     return worker.timed("write", _write_codes, form, z, compact, answer.Origin(space, live.release))
 
 
@@ -205,7 +155,7 @@ async def _answered_by_rows(
     check_space(options.get("space"), live.manifest.space_id)
     x = check_answers(await worker.batcher.run(work(live.runtime), given), field)
     if field == "x":
-        worker.watch.reconstructions(live, given, x)
+        worker.sightings.reconstructions(live, given, x)
     return _drawn(worker, live, operation, form, {"x": x})
 
 

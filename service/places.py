@@ -15,19 +15,17 @@ from service.errors import InvalidValueError, NotKeptError
 from service.formats import answer
 from service.formats.request import JSON
 from service.neighbours import KnownCodes, ids_of, packed
-from service.operations import Decode, Encode, Given, Worker, read_given
-from service.runtime import Floats, Runtime
+from service.operations import Given, Worker, read_given
+from service.runtime import Floats
 from service.scoring import judge_scores, measure_codes
+from service.works import Decode, Encode, OfRelease
 
 # Rows that are searched or scored at a time: others' rows have their turn in between.
 _PART_ROWS = 256
 
 
-# Equal works share a run, as in service.operations.
 @dataclass(frozen=True)
-class Measure:
-    runtime: Runtime
-
+class Measure(OfRelease):
     def __call__(self, rows: Floats, /) -> Floats:
         return measure_codes(self.runtime, rows)
 
@@ -36,6 +34,7 @@ class Measure:
 class Neighbours:
     known: KnownCodes
     k: int
+    batch_rows: int
 
     def __call__(self, rows: Floats, /) -> Floats:
         return self.known.nearest(rows, self.k)
@@ -57,7 +56,7 @@ async def score(worker: Worker, request: Request) -> Response:
     measured = check_answers(await _in_parts(worker, Measure(live.runtime), given.rows), "x")
     scores = judge_scores(measured, live.manifest.calibration)
     worker.metrics.rows.labels("score").inc(len(given.rows))
-    worker.watch.codes(live, measured[:, 2:], measured[:, 0])
+    worker.sightings.codes(live, measured[:, 2:], measured[:, 0])
     arrays = scores._asdict() if form.media_type == JSON else {"scores": np.stack(scores, axis=1)}
     return worker.timed("write", answer.write, form, arrays, _origin(live), images_as=None)
 
@@ -78,7 +77,7 @@ async def neighbors(worker: Worker, request: Request) -> Response:
     check_space(given.options.get("space"), live.manifest.space_id)
     k = check_neighbours(given.options.get("k"), len(known), worker.settings.max_neighbours)
     codes = await _codes(worker, live, given)
-    found = await _in_parts(worker, Neighbours(known, k), codes)
+    found = await _in_parts(worker, Neighbours(known, k, live.runtime.setup.batch_rows), codes)
     worker.metrics.rows.labels("neighbors").inc(len(codes))
     if form.media_type != JSON:
         arrays = {"neighbors": packed(known, found)}

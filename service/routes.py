@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
@@ -122,40 +122,50 @@ async def metrics(worker: Worker, _request: Request) -> Response:
     return Response(content, headers={"Content-Type": worker.metrics.media_type})
 
 
-def routes(*, admin: bool) -> list[Route]:
+class Entry(NamedTuple):
+    """A route: what answers a method at a path."""
+
+    path: str
+    operation: Operation
+    method: str
+
+
+def entries(*, admin: bool) -> list[Entry]:
     """The routes beside BentoML's own, with or without those that change what is served."""
     changing = [
-        _route("/v1/admin/promote", admin_routes.promote, "POST"),
-        _route("/v1/admin/rollback", admin_routes.rollback, "POST"),
+        Entry("/v1/admin/promote", admin_routes.promote, "POST"),
+        Entry("/v1/admin/rollback", admin_routes.rollback, "POST"),
     ]
     return [
         *(changing if admin else []),
-        _route("/v1/embed", operations.embed, "POST"),
-        _route("/v1/embeddings", embeddings, "POST"),
-        _route("/v1/classify", operations.classify, "POST"),
-        _route("/v1/generate", operations.generate, "POST"),
-        _route("/v1/sample", operations.sample, "POST"),
-        _route("/v1/reconstruct", operations.reconstruct, "POST"),
-        _route("/v1/score", places.score, "POST"),
-        _route("/v1/neighbors", places.neighbors, "POST"),
-        _route("/v1/interpolate", places.interpolate, "POST"),
-        _route("/v1/models", models, "GET"),
-        _route("/v1/models/{release}", model, "GET"),
-        _route("/v1/drift", seen, "GET"),
-        *(_route(*entry) for entry in open_inference.ROUTES),
-        _route("/openapi.json", openapi, "GET"),
+        Entry("/v1/embed", operations.embed, "POST"),
+        Entry("/v1/embeddings", embeddings, "POST"),
+        Entry("/v1/classify", operations.classify, "POST"),
+        Entry("/v1/generate", operations.generate, "POST"),
+        Entry("/v1/sample", operations.sample, "POST"),
+        Entry("/v1/reconstruct", operations.reconstruct, "POST"),
+        Entry("/v1/score", places.score, "POST"),
+        Entry("/v1/neighbors", places.neighbors, "POST"),
+        Entry("/v1/interpolate", places.interpolate, "POST"),
+        Entry("/v1/models", models, "GET"),
+        Entry("/v1/models/{release}", model, "GET"),
+        Entry("/v1/drift", seen, "GET"),
+        *(Entry(*entry) for entry in open_inference.ROUTES),
+        Entry("/openapi.json", openapi, "GET"),
         # BentoML's document lacks mounted routes, and its page loads scripts of a third party.
-        _route("/docs.json", openapi, "GET"),
-        _route("/metrics", metrics, "GET"),
-        _route("/", index, "GET"),
+        Entry("/docs.json", openapi, "GET"),
+        Entry("/metrics", metrics, "GET"),
+        Entry("/", index, "GET"),
     ]
 
 
-def _route(path: str, operation: Operation, method: str) -> Route:
-    async def endpoint(request: Request) -> Response:
-        return await answered(operation, request.app.state.worker, request)
+def route_of(entry: Entry) -> Route:
+    """An entry as Starlette's router has it."""
 
-    return Route(path, endpoint, methods=[method], name=f"{method} {path}")
+    async def endpoint(request: Request) -> Response:
+        return await answered(entry.operation, request.app.state.worker, request)
+
+    return Route(entry.path, endpoint, methods=[entry.method], name=f"{entry.method} {entry.path}")
 
 
 def _json(content: dict[str, Any]) -> Response:

@@ -28,12 +28,14 @@ from service.door.body_limit import BodyLimit
 from service.door.connections import guard_connections
 from service.door.counting import CountRequests
 from service.door.demand_key import DemandKey
+from service.door.observing import ObserveAnswers
 from service.door.one_shape import OneShape
 from service.door.protective_headers import ProtectiveHeaders
 from service.door.tracing import TraceRequests
 from service.door.without_timers import leave_no_timers
 from service.errors import NotReadyError
 from service.front import Layer, put_in_front
+from service.garbage import keep_out_of_collections
 from service.keys.address import OpenAddressError, refuse_open_address
 from service.keys.key_file import KeyFile, KeyFileError
 from service.logs import set_up_logs
@@ -52,6 +54,7 @@ from service.routes import Operation, answered
 from service.runtime import DeviceUnavailableError, resolve_device
 from service.settings import SettingsError, read_settings
 from service.tracing import Tracing
+from service.watch import Outcomes, Watch
 
 # Its command line has read the variable, and kept what it read, before it came to import us.
 usage_stats.do_not_track.cache_clear()
@@ -66,6 +69,7 @@ metrics = Metrics()
 tracing = Tracing() if settings.tracing else None
 if tracing is not None:
     metrics.stage_listener = tracing.stage
+outcomes = Outcomes()
 app = create_app(admin=settings.admin)
 guard_connections()
 leave_no_timers()
@@ -122,8 +126,10 @@ class Manifold:
 
     def __init__(self) -> None:
         self.worker = Worker.create(settings, metrics, _workers())
-        self._watching: asyncio.Task[None] | None = None
+        self._seeing: asyncio.Task[None] | None = None
         self._following: asyncio.Task[None] | None = None
+        self._watch = Watch(settings, self.worker.champion, outcomes)
+        self._watching: asyncio.Task[None] | None = None
 
     @_before_workers
     @staticmethod
@@ -156,18 +162,23 @@ class Manifold:
     @_on_startup
     async def start(self) -> None:
         """Begin to follow the champion; the service answers 503 until the first one is live."""
-        self._watching = asyncio.create_task(self.worker.watch.run(), name="add up what is seen")
+        self._seeing = asyncio.create_task(self.worker.sightings.run(), name="add up what is seen")
         app.state.worker = self.worker
+        keep_out_of_collections()
         self._following = asyncio.create_task(self.worker.champion.follow(), name="follow the champion")
+        self._watching = asyncio.create_task(self._watch.follow(), name="watch the champion")
 
     @_on_shutdown
     async def stop(self) -> None:
         """Stop following, and end the batcher's thread; what was seen is written."""
-        if self._watching is not None:
-            self._watching.cancel()
-            await self.worker.watch.close()
+        if self._seeing is not None:
+            self._seeing.cancel()
+            await self.worker.sightings.close()
         if self._following is not None:
             self._following.cancel()
+        if self._watching is not None:
+            self._watching.cancel()
+        self._watch.close()
         self.worker.batcher.close()
         metrics.write()
         if tracing is not None:
@@ -226,6 +237,7 @@ def _layers() -> Iterator[Layer]:
     if settings.cors_origins:
         yield Layer(CORSMiddleware, {"allow_origins": settings.cors_origins, **cors.OPTIONS})
     yield Layer(DemandKey, {"settings": settings})
+    yield Layer(ObserveAnswers, {"outcomes": outcomes})
     yield Layer(BodyLimit, {"max_body_bytes": settings.max_body_bytes, "max_held_bytes": settings.max_held_bytes})
 
 

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode
 
 from service.release.home import Home
+from service.release.policy import ENVIRONMENT_PREFIX, ReleasePolicy
 from service.release.variants import VariantName
 from service.sessions import DeviceChoice
 
-_PREFIX = "MANIFOLD_"
 # As browsers write it; no *: who lets every web page ask, lets in whatever page a user happens to see.
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d+)?|https?://\[[0-9a-f:]+\](:\d+)?")
 
@@ -23,10 +23,8 @@ class SettingsError(Exception):
     """An environment variable has a value that cannot be meant; the message is one line that names it."""
 
 
-class Settings(BaseSettings):
+class Settings(ReleasePolicy):
     """The service's settings; each is an environment variable of the same name in capitals."""
-
-    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, env_ignore_empty=True)
 
     home: Path = Field(default=Path(".manifold"), description="where releases and channels lie")
     device: DeviceChoice = Field(
@@ -122,5 +120,5 @@ def read_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         first = error.errors()[0]
-        name = _PREFIX + str(first["loc"][0]).upper()
+        name = ENVIRONMENT_PREFIX + str(first["loc"][0]).upper()
         raise SettingsError(f"{name}={first['input']!s}: {first['msg']}") from error

@@ -14,14 +14,16 @@ from typing import Final, NamedTuple, Protocol
 
 from service.sessions import Floats
 
-# Rows of one batch. On one core, runs of more rows gain nothing, and keep those waiting that come meanwhile.
-BATCH_ROWS: Final = 128
 # Rows of one request before it is another's turn.
 PIECE_ROWS: Final = 64
 
 
 class Work(Hashable, Protocol):
     """What is done to rows. Two requests share a run if their works are equal."""
+
+    @property
+    def batch_rows(self) -> int:
+        """Rows of one run, at most; never fewer than `PIECE_ROWS` are taken for it."""
 
     def __call__(self, rows: Floats, /) -> Floats:
         """Rows (batch, ...) -> answers (batch, ...), row by row."""
@@ -110,7 +112,7 @@ class Turns:
         works = self._kinds.pop(kind)
         work = next(iter(works))
         jobs = works.pop(work)
-        pieces = _batch(jobs)
+        pieces = _batch(jobs, max(work.batch_rows, PIECE_ROWS))
         self.rows -= sum(piece.stop - piece.start for piece in pieces)
         # Behind all others.
         if jobs:
@@ -120,9 +122,8 @@ class Turns:
         return pieces
 
 
-def _batch(jobs: OrderedDict[Job, None]) -> list[Piece]:
+def _batch(jobs: OrderedDict[Job, None], room: int) -> list[Piece]:
     starts: dict[Job, int] = {}
-    room = BATCH_ROWS
     while jobs:
         job = next(iter(jobs))
         count = min(PIECE_ROWS, job.waiting_rows)

@@ -2,6 +2,7 @@
 
 FlowError
 ├── SettingError            a variable of the environment holds what it cannot hold
+├── MovedDataError          new data is not like what the champion learned from; carries the report
 ├── LabelsMissingError      a recipe learns from labels that the data does not have
 ├── DriftError              there is nothing that drift could be looked for in
 ├── ReportError             a report cannot be written where it was asked for
@@ -16,6 +17,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from flows.steps.checks.report import DataReport
     from flows.steps.validation import ValidationReport
 
 
@@ -41,6 +43,20 @@ class LabelsMissingError(FlowError):
 
 class DriftError(FlowError):
     """Drift cannot be looked for: no champion, or one of before that keeps nothing to compare with."""
+
+
+class MovedDataError(FlowError):
+    """New data is not like what the champion learned from; `report` lists every check. Nothing was trained."""
+
+    def __init__(self, report: DataReport) -> None:
+        super().__init__(report)
+        self.report = report
+
+    def __str__(self) -> str:
+        return (
+            f"{self.report.as_text()}\nnothing was trained, and the champion stays; if this is how the data is from "
+            "now on: --accept-moved-data, or another limit by --check"
+        )
 
 
 class ReportError(FlowError):

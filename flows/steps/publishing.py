@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from flows.steps.card import store_card
 from flows.steps.datasets import Dataset
 from flows.steps.evaluation import Subject, measured
 from flows.steps.gate import judge
@@ -101,6 +102,7 @@ def publish_step(dataset: Dataset, recipe: Recipe, exported: Path, home: Home, l
         draw_figures(draft, manifest)
         variants = store_variants(draft, manifest, dataset, recipe)
         manifest = manifest.model_copy(update={"variants": variants})
+        store_card(draft, manifest)
         return store.publish(draft, manifest)
 
 

@@ -26,6 +26,7 @@ from flows.steps.phases import Phase
 from flows.steps.report.release_pictures import release_pictures
 from flows.steps.report.stored import store_pictures
 from flows.steps.sampling_contents import describe_sampling
+from flows.steps.source_code import source_code
 from models.recipe import Recipe
 from models.sampling import Density, fit_density
 from service.density import Spread
@@ -135,6 +136,7 @@ def complete_release(
         contraction_forms={name: phase.penalty for name, phase in phases.items() if phase.penalty is not None},
         opset=OPSET,
         versions={name: version for name in _LIBRARIES if (version := _version(name))},
+        source_code=source_code(),
         parent=lineage.parent,
         flow_run=lineage.flow_run,
     )

@@ -97,7 +97,7 @@ class Findings:
     def add(self, kind: ProblemKind, *examples: str, count: int | None = None) -> None:
         """Note `count` things of one kind (by default as many as there are examples)."""
         kept = self._examples.setdefault(kind, [])
-        kept.extend(_shortened(example) for example in examples[: _EXAMPLES - len(kept)])
+        kept.extend(shortened(example) for example in examples[: _EXAMPLES - len(kept)])
         self._counts[kind] = self._counts.get(kind, 0) + (len(examples) if count is None else count)
 
     def problems(self) -> tuple[Problem, ...]:
@@ -109,7 +109,8 @@ class Findings:
         return ValidationReport(source, self.problems())
 
 
-def _shortened(example: str) -> str:
+def shortened(example: str) -> str:
+    """An example as a table may show it: one short printable line."""
     # File names may hold newlines or terminal codes: they must not be able to draw in somebody's table.
     printable = "".join(letter if letter.isprintable() else "?" for letter in example)
     return printable if len(printable) <= _EXAMPLE_WIDTH else "…" + printable[1 - _EXAMPLE_WIDTH :]

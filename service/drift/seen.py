@@ -10,8 +10,8 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from service.drift.sightings import empty_sketch, is_sketched
 from service.drift.sketch import P_ENDS, Sketch
-from service.drift.watch import empty_sketch, watches
 from service.formats import json
 from service.operations import Worker
 
@@ -21,9 +21,9 @@ _LATE: Final = timedelta(hours=24)
 async def seen(worker: Worker, _request: Request) -> Response:
     """Rows of the last 24 hours, of all workers of this home: how many came, how many were sketched, and where."""
     live = worker.champion.live()
-    watched = worker.settings.drift and watches(live)
+    watched = worker.settings.drift and is_sketched(live)
     since = datetime.now(UTC) - _LATE
-    windows = await asyncio.to_thread(worker.watch.windows, live.release, since) if watched else []
+    windows = await asyncio.to_thread(worker.sightings.windows, live.release, since) if watched else []
     said: dict[str, object] = {
         "release": live.release,
         "space": live.manifest.space_id,
@@ -31,7 +31,7 @@ async def seen(worker: Worker, _request: Request) -> Response:
         "since": min((window.since for window in windows), default=None),
         "until": max((window.until for window in windows), default=None),
         "seen": sum(window.seen for window in windows),
-        "unwritten": worker.watch.unwritten is not None,
+        "unwritten": worker.sightings.unwritten is not None,
         "p_ends": P_ENDS,
     }
     if watched:

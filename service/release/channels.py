@@ -2,13 +2,13 @@
 
 All channels are in one file, so that a promotion, which moves two of them, is one rename: no reader sees a
 champion without its predecessor. The file carries its last move; a journal line that a crash kept from being
-written is written by the next one who looks.
+written is written by the next one who looks. So the journal is never ahead of the channels, and never lacks a move.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Literal
@@ -16,27 +16,15 @@ from typing import Literal
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from service.release.atomic import sync_folder, write_atomically
+from service.release.atomic import write_atomically
 from service.release.errors import ChannelError
 from service.release.home import Home
+from service.release.journal import PROBATION, Action, Journal, Move, failed_in_probation
 from service.release.store import ReleaseStore
 
+logger = logging.getLogger("bentoml.manifold")
+
 _LOCK_SECONDS = 30.0
-
-
-class Move(BaseModel):
-    """One line of the journal."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    sequence: int
-    when: str
-    action: Literal["promote", "rollback", "propose"]
-    release: str
-    replaces: str | None
-    who: str
-    why: str
-    verdict: str
 
 
 class ChannelState(BaseModel):
@@ -62,6 +50,7 @@ class Channels:
     def __init__(self, home: Home) -> None:
         self._home = home
         self._store = ReleaseStore(home)
+        self._journal = Journal(home.journal)
         self.path = home.channels
 
     def read(self) -> ChannelState:
@@ -85,9 +74,24 @@ class Channels:
         """
         with self._locked():
             self._complete_journal(self.read())
-        return self._journal_lines()
+        return self._journal.moves()
 
-    def promote(self, version: str, *, who: str, why: str, verdict: str) -> ChannelState:
+    def history(self) -> list[Move]:
+        """As `journal`, where nothing can be written: also the last move, if its line is not there yet."""
+        state, lines = self.read(), self._journal.moves()
+        late = state.move is not None and (not lines or lines[-1].sequence < state.move.sequence)
+        return [*lines, state.move] if late and state.move is not None else lines
+
+    def promote(
+        self,
+        version: str,
+        *,
+        who: str,
+        why: str,
+        verdict: str,
+        by_itself: bool = False,
+        then: Callable[[Move], None] | None = None,
+    ) -> ChannelState:
         """Make a release the champion; the champion so far becomes `previous`.
 
         Promoting the champion changes nothing.
@@ -97,19 +101,33 @@ class Channels:
             who: the person or flow run that asks.
             why: the reason, for the journal.
             verdict: what the checks said.
+            by_itself: no person asks. Then what the same `who` has promoted already is left as it is, wherever the
+                champion has gone since, and so is a release that failed in its probation.
+            then: the last step, called with the move while no other can come in between; where it raises, the
+                channels go back to what they named, and the journal says so.
 
         Raises:
             UnknownReleaseError: there is no such release.
-            ChannelError: another move holds the lock for too long, or the disk refused.
+            ChannelError: another move holds the lock for too long, the disk refused, or `then` raised.
         """
         with self._locked():
             state = self.read()
             self._store.folder(version)
-            if state.champion == version:
+            if state.champion == version or (by_itself and _is_settled(self.history(), version, who)):
                 return state
             candidate = None if state.candidate == version else state.candidate
             update = {"champion": version, "previous": state.champion, "candidate": candidate}
-            return self._move(state, "promote", version, update, who=who, why=why, verdict=verdict)
+            moved = self._move(state, "promote", version, update, who=who, why=why, verdict=verdict)
+            if then is not None and moved.move is not None:
+                try:
+                    then(moved.move)
+                except Exception as error:
+                    before = {channel: getattr(state, channel) for channel in ("champion", "previous", "candidate")}
+                    self._move(moved, "undo", version, before, who=who, why=f"{error}", verdict="a later step failed")
+                    raise ChannelError(
+                        f"promotion of {version} was undone, since a later step failed: {error}"
+                    ) from error
+            return moved
 
     def propose(self, version: str, *, who: str, why: str, verdict: str) -> ChannelState:
         """Make a release the candidate. Raises as `promote` does."""
@@ -137,10 +155,61 @@ class Channels:
             update = {"champion": state.previous, "previous": state.champion}
             return self._move(state, "rollback", state.previous, update, who=who, why=why, verdict="served before")
 
+    def roll_back_failed(self, version: str, *, why: str) -> Move | None:
+        """Make the previous champion the champion again because `version` failed in its probation.
+
+        Returns:
+            The move. None where nothing is to be done: `version` is no longer the champion (somebody else was
+            first), it has been rolled back so before, or the release before it cannot take its place.
+
+        Raises:
+            ChannelError: another move holds the lock for too long, or the disk refused.
+        """
+        with self._locked():
+            state = self.read()
+            failed = failed_in_probation(self.history())
+            back = state.previous
+            if state.champion != version or version in failed or back is None or back in failed:
+                return None
+            if back not in self._store.versions():
+                return None
+            update: dict[str, str | None] = {"champion": back, "previous": version}
+            return self._move(state, "rollback", back, update, who=PROBATION, why=why, verdict="served before").move
+
+    def prune(
+        self, choose: Callable[[ChannelState], Iterable[str]], remove: Callable[[str], None], *, who: str, why: str
+    ) -> list[str]:
+        """Remove releases while no channel can move; each has its line in the journal before it goes.
+
+        Args:
+            choose: which ones, given what the channels name; those that a channel names are left in any case.
+            remove: removes one from the store.
+            who: the person or flow run that asks.
+            why: the rule, for the journal.
+
+        Returns:
+            What was removed.
+
+        Raises:
+            ChannelError: another move holds the lock for too long, or one cannot be removed.
+        """
+        removed = []
+        with self._locked():
+            state = self.read()
+            for version in choose(state):
+                if not state.names(version):
+                    state = self._move(state, "prune", version, {}, who=who, why=why, verdict="named by no channel")
+                    try:
+                        remove(version)
+                    except OSError as error:
+                        raise ChannelError(f"{version} cannot be removed: {error}") from error
+                    removed.append(version)
+        return removed
+
     def _move(
         self,
         state: ChannelState,
-        action: Literal["promote", "rollback", "propose"],
+        action: Action,
         version: str,
         update: dict[str, str | None],
         *,
@@ -148,13 +217,16 @@ class Channels:
         why: str,
         verdict: str,
     ) -> ChannelState:
-        self._complete_journal(state)
+        try:
+            self._complete_journal(state)
+        except OSError as error:
+            raise ChannelError(f"{action} of {version}: {error}") from error
         move = Move(
             sequence=state.sequence + 1,
             when=datetime.now(UTC).isoformat(timespec="milliseconds"),
             action=action,
             release=version,
-            replaces=state.candidate if action == "propose" else state.champion,
+            replaces={"propose": state.candidate, "prune": None}.get(action, state.champion),
             who=who,
             why=why,
             verdict=verdict,
@@ -162,43 +234,19 @@ class Channels:
         moved = state.model_copy(update={**update, "sequence": move.sequence, "move": move})
         try:
             write_atomically(self.path, moved.model_dump_json(indent=2).encode() + b"\n")
-            self._complete_journal(moved)
         except OSError as error:
             raise ChannelError(f"{action} of {version}: {error}") from error
+        try:
+            self._complete_journal(moved)
+        except OSError as error:
+            # The channels have moved: to call it failed would be a lie. The next move writes this line, or is refused.
+            logger.warning("%s of %s: its line in the journal has to wait: %s", action, version, error)
         return moved
 
     def _complete_journal(self, state: ChannelState) -> None:
         """Append the last move if the journal lacks it; the file is ahead of the journal, never behind."""
-        if state.move is None:
-            return
-        lines = self._journal_lines()
-        if lines and lines[-1].sequence >= state.sequence:
-            return
-        self._drop_torn_line()
-        with self._home.journal.open("ab") as file:
-            file.write(state.move.model_dump_json().encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        sync_folder(self._home.journal.parent)
-
-    def _journal_lines(self) -> list[Move]:
-        try:
-            content = self._home.journal.read_bytes()
-        except FileNotFoundError:
-            return []
-        whole = content[: content.rfind(b"\n") + 1]
-        try:
-            return [Move.model_validate_json(line) for line in whole.splitlines()]
-        except ValidationError as error:
-            raise ChannelError(f"{self._home.journal} has a line that is not a move: {error}") from error
-
-    def _drop_torn_line(self) -> None:
-        """Cut off a last line without its end: a crash while appending; its move is appended again."""
-        if not self._home.journal.exists():
-            return
-        with self._home.journal.open("rb+") as file:
-            content = file.read()
-            file.truncate(content.rfind(b"\n") + 1)
+        if state.move is not None and self._journal.last_sequence() < state.sequence:
+            self._journal.append(state.move)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -208,3 +256,9 @@ class Channels:
                 yield
         except Timeout as error:
             raise ChannelError(f"another process has held {self.path} for {_LOCK_SECONDS:g} s") from error
+
+
+def _is_settled(moves: list[Move], version: str, who: str) -> bool:
+    """Whether `who` has promoted this release already and nobody took it back, or it failed in its probation."""
+    own = [move for move in moves if move.release == version and move.who == who and move.action in ("promote", "undo")]
+    return (bool(own) and own[-1].action == "promote") or version in failed_in_probation(moves)

@@ -5,7 +5,8 @@ ReleaseError
 ├── IntegrityError          a file is missing, changed, or not listed in the manifest
 ├── ManifestError           manifest.json is not one this version of the software can read
 ├── PublishError            the release could not be written; nothing of it is left
-└── ChannelError            a channel cannot be read, or cannot be moved as asked
+├── ChannelError            a channel cannot be read, or cannot be moved as asked
+└── PolicyError             a setting about probation or pruning has a value that cannot be meant
 """
 
 
@@ -31,3 +32,7 @@ class PublishError(ReleaseError):
 
 class ChannelError(ReleaseError):
     """A channel cannot be read, or cannot be moved as asked."""
+
+
+class PolicyError(ReleaseError):
+    """A setting about probation or pruning has a value that cannot be meant."""

@@ -40,6 +40,16 @@ class Home:
         return self.root / "staging"
 
     @property
+    def serving(self) -> Path:
+        """One file a worker of a service: which release it has loaded, and how it does."""
+        return self.root / "serving"
+
+    @property
+    def pruned(self) -> Path:
+        """The manifests of releases that were removed from the store, so that their spaces can still be told."""
+        return self.root / "pruned"
+
+    @property
     def channels(self) -> Path:
         """The file that names champion, previous and candidate; replaced whole at each move."""
         return self.root / "channels" / f"{MODEL_NAME}.json"

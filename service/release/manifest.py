@@ -170,6 +170,14 @@ class Golden(Part):
     output_tolerance: float = Field(description="largest absolute difference of a sample, in the data's own units")
 
 
+class SourceCode(Part):
+    """The code that made a release."""
+
+    package: str = Field(description="this package's version")
+    commit: str | None = Field(default=None, description="of git, where it ran from a checkout")
+    changed: bool | None = Field(default=None, description="whether files of it differed from the commit")
+
+
 class Reference(Part):
     """A bounded sample of training rows (`reference/*.npy`), for neighbours and the page."""
 
@@ -232,6 +240,7 @@ class Manifest(Part):
     variants: tuple[Variant, ...] = Field(default=(), description="of encoder and decoder, where the recipe asked")
     opset: int
     versions: dict[str, str] = Field(description="library -> version, of the machine that made the release")
+    source_code: SourceCode | None = Field(default=None, description="None: a release of before")
     parent: str | None = Field(default=None, description="the champion when this release was made")
     flow_run: str | None = None
     files: dict[str, str] = Field(default_factory=dict, description="path below the release -> sha256")

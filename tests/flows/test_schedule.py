@@ -28,6 +28,8 @@ def test_an_interval_fires_again_and_again_and_moves_the_champion(
 ) -> None:
     home = tmp_path / "home"
     arguments = ["schedule", "--every", "5", "--name", "often", "--source", str(photos), *SMALL]
+    # Nothing changes meanwhile, and nothing gets better.
+    arguments += ["--even-if-unchanged", "--no-gate"]
     # Prefect looks every 10 seconds for what is due.
     often = {"PREFECT_RUNNER_POLL_FREQUENCY": "1"}
     with started(*arguments, home=home, prefect=prefect_api, extra=often):

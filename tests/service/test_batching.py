@@ -17,7 +17,10 @@ import pytest
 from service.batching import Batcher, Work
 from service.errors import NotReadyError, QueueFullError
 from service.sessions import ModelRunError
-from service.turns import BATCH_ROWS, PIECE_ROWS
+from service.turns import PIECE_ROWS
+
+# Of one run of the work below.
+BATCH_ROWS = 128
 
 
 @dataclass(eq=False)
@@ -28,6 +31,7 @@ class Doubling:
     started: threading.Event = field(default_factory=threading.Event)
     batches: list[int] = field(default_factory=list)
     threads: set[int] = field(default_factory=set)
+    batch_rows: int = BATCH_ROWS
     bad: float | None = None
     seconds: float = 0.0
 

@@ -23,6 +23,8 @@ ROW = {"x": np.zeros((1, 4, 4)).tolist()}
 class Held:
     """Work that lasts until it is let go."""
 
+    batch_rows = 128
+
     def __init__(self) -> None:
         self.go = threading.Event()
 

@@ -19,18 +19,21 @@ from service.batching import Batcher, Work
 from service.champion import Champion
 from service.known_rows import KnownRows
 from service.metrics import Metrics
-from service.operations import Nearest, Worker
+from service.operations import Worker
 from service.release.home import Home
 from service.release.integrity import verify_release
 from service.runtime import Runtime
 from service.sessions import Floats
 from service.settings import Settings
+from service.works import Nearest
 from tests.service.refusals import refused
 from tests.service.tiny import every_method, promote, publish_tiny
 
 
 class Held:
     """Work that lasts until it is let go."""
+
+    batch_rows = 128
 
     def __init__(self) -> None:
         self.go = threading.Event()

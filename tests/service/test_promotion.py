@@ -101,7 +101,8 @@ def test_a_bad_champion_shows_in_models_metrics_and_log_and_a_good_one_follows(
     publish(home, "bad", golden_off_by=0.5)
     publish(home, "better", seed=3)
     make_champion(home, "good")
-    with start_server(home) as server, httpx.Client(base_url=server.url) as client:
+    # No probation, or the bad one would be gone before it shows.
+    with start_server(home, MANIFOLD_PROBATION_SECONDS="0") as server, httpx.Client(base_url=server.url) as client:
         wait_for(server, "/readyz", 200)
         make_champion(home, "bad")
         deadline = time.monotonic() + 5

@@ -35,6 +35,8 @@ ROW = {"x": np.zeros((1, 4, 4)).tolist()}
 class Held:
     """Work that lasts until it is let go."""
 
+    batch_rows = 128
+
     def __init__(self) -> None:
         self.go = threading.Event()
 
@@ -164,6 +166,8 @@ def test_a_deadline_that_is_no_time_is_refused(http: httpx.Client, asked: str) -
 
 def test_a_full_queue_says_when_what_waits_will_have_run(one: Settings) -> None:
     class Slow:
+        batch_rows = 128
+
         def __call__(self, rows: Any, /) -> Any:
             time.sleep(0.1 * len(rows))
             return rows

@@ -94,9 +94,11 @@ def publish_tiny(
     sampling: Sampling | None = None,
     recipe: dict[str, Any] | None = None,
     network: Tiny | None = None,
+    changes: dict[str, Any] | None = None,
 ) -> Tiny:
     """Publish a tiny release, with density and golden batch; `golden_off_by`, `p_off_by` make it irreproducible.
 
+    `changes` are parts of the manifest that are something else than a tiny release's own.
     With `sampling` it has a walk and 50 reference rows too, and can score rows and find neighbours.
     """
     tiny = network or Tiny.of_seed(seed, shape)
@@ -143,7 +145,7 @@ def publish_tiny(
                 name="classification_error", value=20, unit="% of rows", split="test", rows=5, better="lower"
             )
             manifest = manifest.model_copy(update={"classifier": named, "metrics": (error,)})
-        store.publish(draft, manifest)
+        store.publish(draft, manifest.model_copy(update=changes or {}))
     return tiny
 
 

@@ -12,6 +12,7 @@ inside `mnist`, when its images are read. Must never import prefect.
 
 from flows.steps.datasets.choosing import demand_source
 from flows.steps.datasets.dataset import Dataset, open_dataset
+from flows.steps.datasets.fingerprint import look_at_source
 from flows.steps.datasets.labels import demand_label_source, demand_labels
 from flows.steps.datasets.preparation import prepare_dataset
 from flows.steps.datasets.record import DatasetRecord, PrepareSettings, Split, Statistics
@@ -25,6 +26,7 @@ __all__ = [
     "demand_label_source",
     "demand_labels",
     "demand_source",
+    "look_at_source",
     "open_dataset",
     "prepare_dataset",
 ]

@@ -93,6 +93,17 @@ def _automatic(data_folder: Path, on_progress: Progress) -> Chosen:
 
 
 def _from_path(source: str, label_column: str | None) -> Source:
+    try:
+        return _at_path(source, label_column)
+    except OSError as error:
+        # No permission, a network folder that has gone stale, a name that is too long.
+        raise SourceError(f"source: {source!r} cannot be read: {error.strerror or error}") from error
+    except RuntimeError as error:
+        # ~somebody whom this machine does not know.
+        raise SourceError(f"source: {source!r} cannot be read: {error}") from error
+
+
+def _at_path(source: str, label_column: str | None) -> Source:
     path = Path(source).expanduser()
     if not source or not path.exists():
         raise SourceError(f"source: {source!r} is neither there nor a known name, expected {_EXPECTED}")

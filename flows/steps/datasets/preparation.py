@@ -16,6 +16,7 @@ from flows.steps.datasets.dataset import Dataset, open_dataset
 from flows.steps.datasets.fingerprint import fingerprint_of
 from flows.steps.datasets.record import RECORD_FILE, SPLITS, DatasetRecord, PrepareSettings, Statistics
 from flows.steps.datasets.screening import Screened, screen
+from flows.steps.datasets.seen_files import SeenFiles
 from flows.steps.datasets.source import Layout, Progress, Reading, Source
 from flows.steps.datasets.splitting import Splits, copies_across, split_at_random, split_by_content
 from flows.steps.datasets.writing import write_splits
@@ -56,7 +57,7 @@ def prepare_dataset(
     """
     report_progress = on_progress or _unheard
     chosen = choose_source(source, data_folder, settings.label_column, report_progress)
-    fingerprint = fingerprint_of(chosen.source, settings, report_progress)
+    fingerprint = fingerprint_of(chosen.source, settings, SeenFiles(home, source), report_progress)
     folder = home / "datasets" / fingerprint
     notes = chosen.notes
     try:

@@ -15,7 +15,7 @@ import httpx
 import numpy as np
 
 from service.champion import Champion
-from service.drift.watch import Watch
+from service.drift.sightings import Sightings
 from service.release.home import Home
 from service.settings import Settings
 from tests.service.processes import Server
@@ -98,11 +98,11 @@ def test_nothing_is_kept_where_it_is_turned_off(home: Home, champion_of: Callabl
     champion.look()
     live = champion.live()
     for drift in (False, True):
-        watch = Watch(Settings(home=home.root, drift=drift))
+        sightings = Sightings(Settings(home=home.root, drift=drift))
         # The first tick gives it room; here that tick never comes.
-        watch.give_room()
-        watch.codes(live, np.ones((3, 2), np.float32))
-        asyncio.run(watch.close())
+        sightings.give_room()
+        sightings.codes(live, np.ones((3, 2), np.float32))
+        asyncio.run(sightings.close())
         assert [window["seen"] for window in kept(home)] == ([3] if drift else [])
 
 
@@ -111,11 +111,11 @@ def test_of_many_rows_at_once_all_are_counted_and_some_are_sketched(
 ) -> None:
     champion = champion_of(watched_home(home))
     champion.look()
-    watch = Watch(Settings(home=home.root))
-    watch.give_room()
+    sightings = Sightings(Settings(home=home.root))
+    sightings.give_room()
     for _ in range(20):
-        watch.codes(champion.live(), np.ones((1000, 2), np.float32))
-    asyncio.run(watch.close())
+        sightings.codes(champion.live(), np.ones((1000, 2), np.float32))
+    asyncio.run(sightings.close())
     (window,) = kept(home)
     assert window["seen"] == 20_000
     assert 1000 <= window["sketch"]["rows"] <= 2048

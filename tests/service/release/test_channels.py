@@ -11,6 +11,7 @@ import pytest
 from service.release.channels import Channels, ChannelState
 from service.release.errors import ChannelError, UnknownReleaseError
 from service.release.home import Home
+from service.release.journal import Move
 
 Publish = Callable[[str], Path]
 
@@ -122,3 +123,55 @@ def test_promotions_at_once_from_several_processes_are_all_in_the_journal(publis
     assert [move.replaces for move in moves[1:]] == [move.release for move in moves[:-1]]
     state = Channels(home).read()
     assert (state.champion, state.previous) == (moves[-1].release, moves[-2].release)
+
+
+def test_a_promotion_whose_last_step_fails_is_undone_and_the_journal_says_so(publish: Publish, home: Home) -> None:
+    publish("1")
+    publish("2")
+    promote(home, "1")
+    Channels(home).propose("2", who="flow", why="retrained", verdict="to be judged")
+
+    def fail(move: Move) -> None:
+        assert Channels(home).read().champion == move.release == "2"
+        raise OSError("nobody could be told")
+
+    with pytest.raises(ChannelError, match=r"undone.*nobody could be told"):
+        Channels(home).promote("2", who="flow", why="better", verdict="fine", then=fail)
+    state = Channels(home).read()
+    assert (state.champion, state.previous, state.candidate) == ("1", None, "2")
+    last = Channels(home).journal()[-2:]
+    assert [(move.action, move.release) for move in last] == [("promote", "2"), ("undo", "2")]
+    # What was undone may be asked for again.
+    assert Channels(home).promote("2", who="flow", why="better", verdict="fine", by_itself=True).champion == "2"
+
+
+def test_the_same_promotion_asked_for_twice_by_a_run_is_one_move(publish: Publish, home: Home) -> None:
+    for version in ("1", "2"):
+        publish(version)
+        Channels(home).promote(version, who=f"run {version}", why="retrained", verdict="fine", by_itself=True)
+    # The first run's task, started again after the second one's promotion.
+    state = Channels(home).promote("1", who="run 1", why="retrained", verdict="fine", by_itself=True)
+    assert state.champion == "2"
+    assert [move.release for move in Channels(home).journal()] == ["1", "2"]
+
+
+def test_a_journal_that_cannot_be_written_never_gets_a_gap(publish: Publish, home: Home) -> None:
+    for version in ("1", "2"):
+        publish(version)
+    home.journal.mkdir(parents=True)
+    # The channels have moved, and say so; the line has to wait.
+    assert promote(home, "1").champion == "1"
+    with pytest.raises(ChannelError, match="promote of 2"):
+        promote(home, "2")
+    assert Channels(home).read().champion == "1"
+    home.journal.rmdir()
+    promote(home, "2")
+    assert [(move.sequence, move.release) for move in Channels(home).journal()] == [(1, "1"), (2, "2")]
+
+
+def test_the_history_can_be_read_where_nothing_can_be_written(publish: Publish, home: Home) -> None:
+    publish("1")
+    promote(home, "1")
+    home.journal.unlink()
+    assert [move.release for move in Channels(home).history()] == ["1"]
+    assert not home.journal.exists()

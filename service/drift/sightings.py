@@ -62,7 +62,7 @@ class _Open:
         return Window(release=release, space=self.space, since=self.since, until=now, seen=self.seen, sketch=kept)
 
 
-class Watch:
+class Sightings:
     """Keeps statistics of what a worker sees. Its methods but `run` and `close` take a microsecond.
 
     Args:
@@ -86,7 +86,7 @@ class Watch:
 
     def codes(self, live: Live, z: Floats, errors: Floats | None = None) -> None:
         """Rows were encoded, to codes z (n, code), finite; perhaps with their reconstruction errors (n,)."""
-        if not (self._on and watches(live)):
+        if not (self._on and is_sketched(live)):
             return
         came, size = z.shape
         width = size if size > _LEAST_WIDTH else _LEAST_WIDTH
@@ -99,7 +99,7 @@ class Watch:
 
     def reconstructions(self, live: Live, rows: Floats, rebuilt: Floats) -> None:
         """Rows (n, *shape) were rebuilt, finite, in the data's own units."""
-        if not (self._on and watches(live)):
+        if not (self._on and is_sketched(live)):
             return
         few = _spread_out(len(rows), self._row_room // rows[0].size)
         self._row_room -= rows[few].size
@@ -182,7 +182,7 @@ class Watch:
             self._windows.prune(now)
 
 
-def watches(live: Live) -> bool:
+def is_sketched(live: Live) -> bool:
     """Whether a release says what its rows are to be compared with."""
     return live.runtime.spread is not None and live.runtime.spread.cells is not None
 
