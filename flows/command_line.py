@@ -11,6 +11,7 @@ import typer
 
 from flows.ask_commands import classify, embed, generate
 from flows.doctor import doctor
+from flows.drift_command import drift
 from flows.figure_lines import untrained_line
 from flows.gate_lines import tell_of_release
 from flows.keys_commands import keys
@@ -53,6 +54,7 @@ app.command()(generate)
 app.command()(score)
 app.command()(neighbors)
 app.command()(interpolate)
+app.command()(drift)
 app.command()(doctor)
 app.command()(report)
 app.command()(watch_runs)

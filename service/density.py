@@ -66,11 +66,13 @@ class Mixture:
 class Spread:
     """Mean and covariance of the training codes: what a latent distance is measured from, and in.
 
-    mean: (code,). cholesky: (code, code), the lower triangular root of the covariance.
+    mean: (code,). cholesky: (code, code), the lower triangular root of the covariance. cells: (k, code), centres by
+    which codes are counted, in deviations of the training codes; None of a release that keeps none.
     """
 
     mean: Doubles
     cholesky: Doubles
+    cells: Doubles | None = None
 
     @classmethod
     def of(cls, codes: npt.NDArray[np.floating]) -> Self:

@@ -39,6 +39,8 @@ async def embeddings(worker: Worker, request: Request) -> Response:
     rows = await _read_rows(worker, live, fields.get(openai.INPUT), suspicious=json.has_booleans(body))
     z = check_answers(await worker.batcher.run(Encode(live.runtime, depth), rows), openai.INPUT)
     worker.metrics.rows.labels("embeddings").inc(len(rows))
+    if depth is None:
+        worker.sightings.codes(live, z)
     origin = answer.Origin(space, live.release)
     return worker.timed("write", openai.write, z, encoding, origin, depth or len(live.manifest.code.layers))
 

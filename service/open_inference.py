@@ -103,6 +103,9 @@ async def infer(worker: Worker, request: Request) -> Response:
     answers = check_answers(await worker.batcher.run(_work(live.runtime, name, asked.outputs), rows), field)
     worker.metrics.rows.labels(operation).inc(len(rows))
     outputs = _named_outputs(name, manifest, asked.outputs, answers)
+    for code in outputs:
+        if code.name == "z":
+            worker.sightings.codes(live, code.array)
     origin = Origin(manifest.space_id, live.release)
     return worker.timed("write", open_inference.write, name, origin, asked.id, outputs)
 

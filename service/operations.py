@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
@@ -26,6 +27,7 @@ from service.checks import (
     space_at,
 )
 from service.compact_codes import Bits, Int8, compacting
+from service.drift.sightings import Sightings
 from service.errors import NoClassifierError
 from service.formats import answer, multipart
 from service.formats.expected import Expected
@@ -58,6 +60,11 @@ class Worker:
         batcher = Batcher(settings.max_queued_rows, metrics, settings.deadline_seconds)
         return cls(settings, Champion(settings, metrics, workers), batcher, metrics)
 
+    @cached_property
+    def sightings(self) -> Sightings:
+        """What this process has seen, as statistics."""
+        return Sightings(self.settings)
+
     def timed(self, stage: str, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a function and note its time as a stage of the request."""
         started = time.perf_counter()
@@ -79,6 +86,8 @@ async def embed(worker: Worker, request: Request) -> Response:
     compact = compacting(form.encoding, depth, live.manifest) if form.encoding in ("int8", "binary") else None
     z = check_answers(await worker.batcher.run(Encode(live.runtime, depth), rows), "x")
     worker.metrics.rows.labels("embed").inc(len(rows))
+    if depth is None:
+        worker.sightings.codes(live, z)
     return worker.timed("write", _write_codes, form, z, compact, answer.Origin(space, live.release))
 
 
@@ -145,6 +154,8 @@ async def _answered_by_rows(
     form = answer.choose_form(accept, offered, options.get("encoding"))
     check_space(options.get("space"), live.manifest.space_id)
     x = check_answers(await worker.batcher.run(work(live.runtime), given), field)
+    if field == "x":
+        worker.sightings.reconstructions(live, given, x)
     return _drawn(worker, live, operation, form, {"x": x})
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from service.density import Mixture, Spread
+from service.drift.sketch import whiten
 from service.release.manifest import Manifest
 from service.sessions import ModelLoadError
 
@@ -49,10 +50,11 @@ def read_density(folder: Path, manifest: Manifest) -> Mixture:
 
 
 def read_spread(folder: Path, manifest: Manifest) -> Spread | None:
-    """The spread of the training codes; None of a release of before, which does not keep it.
+    """The spread of the training codes, and their cells; None, or no cells, of a release of before, which does not
+    keep them.
 
     Raises:
-        ModelLoadError: the array cannot be read, is of another size than the manifest says, or is singular.
+        ModelLoadError: an array cannot be read, is of another size than the manifest says, is singular or empty.
     """
     path = folder / "latent" / "cholesky.npy"
     if not path.exists():
@@ -65,7 +67,13 @@ def read_spread(folder: Path, manifest: Manifest) -> Spread | None:
     spread = Spread(mean, cholesky)
     if not np.isfinite(spread.whitening).all():
         raise ModelLoadError(f"release {folder.name}: the spread of its codes is singular")
-    return spread
+    path = folder / "latent" / "cells.npy"
+    if not path.exists():
+        return spread
+    cells = _read_numbers(path, (None, size), "f")
+    if len(cells) == 0:
+        raise ModelLoadError(f"{path} has no rows")
+    return Spread(mean, cholesky, whiten(cells, spread))
 
 
 class KnownPlaces(NamedTuple):

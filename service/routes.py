@@ -14,6 +14,7 @@ from service import admin as admin_routes
 from service import open_inference, operations, page, places
 from service.checks import TIMEOUT_HEADER, check_timeout
 from service.door.demand_key import MAY_SEE
+from service.drift.seen import seen
 from service.embeddings import embeddings, listed_models
 from service.errors import ANSWERABLE, DeadlineError, MalformedError, UnknownModelError, error_response
 from service.formats import json
@@ -148,6 +149,7 @@ def entries(*, admin: bool) -> list[Entry]:
         Entry("/v1/interpolate", places.interpolate, "POST"),
         Entry("/v1/models", models, "GET"),
         Entry("/v1/models/{release}", model, "GET"),
+        Entry("/v1/drift", seen, "GET"),
         *(Entry(*entry) for entry in open_inference.ROUTES),
         Entry("/openapi.json", openapi, "GET"),
         # BentoML's document lacks mounted routes, and its page loads scripts of a third party.

@@ -44,15 +44,25 @@ def measure(runtime: Runtime, x: Floats) -> Floats:
         ValueError: the release does not keep the spread of its codes.
         ModelRunError: ONNX Runtime failed.
     """
+    return measure_codes(runtime, x)[:, :2]
+
+
+def measure_codes(runtime: Runtime, x: Floats) -> Floats:
+    """What `measure` gives and, behind it, the codes that it was measured by, (n, 2 + code).
+
+    Raises:
+        ValueError, ModelRunError: as `measure`.
+    """
     if runtime.spread is None:
         raise ValueError(f"release {runtime.manifest.version} does not keep the spread of its codes")
-    measured = np.empty((len(x), 2))
+    measured = np.empty((len(x), 2 + runtime.manifest.code.size))
     chunk = max(1, _CHUNK_NUMBERS // max(1, x[0].size))
     for start in range(0, len(x), chunk):
         place = slice(start, start + chunk)
         codes = runtime.encode(x[place])
         measured[place, 0] = squared_errors(x[place], runtime.decode(codes), runtime.manifest.input.scale)
         measured[place, 1] = runtime.spread.distances(codes)
+        measured[place, 2:] = codes
     largest = np.where(np.isfinite(measured), np.minimum(measured, np.finfo(np.float32).max), np.nan)
     return largest.astype(np.float32)
 

@@ -126,6 +126,7 @@ class Manifold:
 
     def __init__(self) -> None:
         self.worker = Worker.create(settings, metrics, _workers())
+        self._seeing: asyncio.Task[None] | None = None
         self._following: asyncio.Task[None] | None = None
         self._watch = Watch(settings, self.worker.champion, outcomes)
         self._watching: asyncio.Task[None] | None = None
@@ -161,6 +162,7 @@ class Manifold:
     @_on_startup
     async def start(self) -> None:
         """Begin to follow the champion; the service answers 503 until the first one is live."""
+        self._seeing = asyncio.create_task(self.worker.sightings.run(), name="add up what is seen")
         app.state.worker = self.worker
         keep_out_of_collections()
         self._following = asyncio.create_task(self.worker.champion.follow(), name="follow the champion")
@@ -168,7 +170,10 @@ class Manifold:
 
     @_on_shutdown
     async def stop(self) -> None:
-        """Stop following, and end the batcher's thread."""
+        """Stop following, and end the batcher's thread; what was seen is written."""
+        if self._seeing is not None:
+            self._seeing.cancel()
+            await self.worker.sightings.close()
         if self._following is not None:
             self._following.cancel()
         if self._watching is not None:

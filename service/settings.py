@@ -68,6 +68,11 @@ class Settings(ReleasePolicy):
         default=0.25, gt=0, le=60, description="how often the service looks for a newly promoted champion"
     )
 
+    drift: bool = Field(default=True, description="whether statistics of the rows that come are kept, to find drift")
+    drift_flush_seconds: float = Field(
+        default=10.0, gt=0, le=3600, description="how often they are written, and what a killed worker loses of them"
+    )
+
     log_format: Literal["text", "json"] = Field(default="text", description="json writes one object a line")
     access_log_sample: float = Field(
         default=0.0, ge=0, le=1, description="share of the answers that get a line in the log; those of 500 always do"

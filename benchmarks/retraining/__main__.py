@@ -6,11 +6,13 @@ import argparse
 from collections.abc import Callable, Iterable
 
 from benchmarks.harness import Row, publish
+from benchmarks.retraining.drift import drift_rows
 from benchmarks.retraining.nothing_changed import noop_rows
 from benchmarks.retraining.promotions import promotion_rows
 from benchmarks.retraining.schedules import quick_schedule_rows, schedule_rows
 
 _GROUPS: dict[str, Callable[[], Iterable[Row]]] = {
+    "drift": drift_rows,
     "nothing_changed": noop_rows,
     "promotions": promotion_rows,
     "schedules": schedule_rows,

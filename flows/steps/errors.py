@@ -4,6 +4,7 @@ FlowError
 ├── SettingError            a variable of the environment holds what it cannot hold
 ├── MovedDataError          new data is not like what the champion learned from; carries the report
 ├── LabelsMissingError      a recipe learns from labels that the data does not have
+├── DriftError              there is nothing that drift could be looked for in
 ├── ReportError             a report cannot be written where it was asked for
 └── DatasetError            a dataset on disk is missing, truncated, changed, or cannot be written
     ├── SourceError         what was named as the source cannot be read as one
@@ -38,6 +39,10 @@ class SettingError(FlowError):
 
 class LabelsMissingError(FlowError):
     """A recipe learns from labels, and the data has none, or only one."""
+
+
+class DriftError(FlowError):
+    """Drift cannot be looked for: no champion, or one of before that keeps nothing to compare with."""
 
 
 class MovedDataError(FlowError):

@@ -13,6 +13,7 @@ from jaxtyping import Float32
 
 from flows.steps.classification import describe_classifier
 from flows.steps.datasets import Dataset
+from flows.steps.drift.reference import Unseen, fit_cells, keep_reference
 from flows.steps.evaluation import Networks, sample_indices, sample_rows
 from flows.steps.latent import (
     calibrate,
@@ -92,6 +93,10 @@ def complete_release(
     validation = sample_rows(dataset, "validation", recipe.seed, _CODED_ROWS)
     validation_codes = networks.encode(validation)
     errors = squared_errors(validation, networks.decode(validation_codes), scale)
+    calibration = calibrate(errors, spread.distances(validation_codes), "validation")
+    labels = dataset.labels("train")
+    cells = fit_cells(codes, None if labels is None else labels[chosen], spread, recipe.seed)
+    keep_reference(folder, spread, cells, Unseen(validation_codes, errors, calibration))
     record = dataset.record
     golden = _save_golden(networks, sample_rows(dataset, "test", recipe.seed, _GOLDEN_ROWS), folder / "golden")
     return Manifest(
@@ -122,7 +127,7 @@ def complete_release(
         metrics=(),
         latent=latent_statistics(codes),
         density=DescribedDensity(components=len(density.weights), fitted_rows=density.fitted_rows),
-        calibration=calibrate(errors, spread.distances(validation_codes), "validation"),
+        calibration=calibration,
         golden=golden,
         reference=_save_reference(dataset, chosen, rows, codes, folder / "reference"),
         sampling=describe_sampling(folder, dataset, recipe, density, rows, codes),

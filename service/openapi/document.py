@@ -8,6 +8,7 @@ from service.errors import CODES as ERROR_CODES
 from service.errors import RATE_LIMIT_CODE
 from service.openapi.admin import admin_paths
 from service.openapi.bodies import Bodies, one_or_many
+from service.openapi.drift import DRIFT
 from service.openapi.embeddings import embeddings_operation
 from service.openapi.inference import open_inference_paths
 from service.openapi.keys import with_keys
@@ -129,6 +130,7 @@ def openapi_document(manifest: Manifest | None, *, admin: bool = False) -> Part:
             **places(bodies),
             "/v1/models": {"get": _get("models", "What is live, and what the channels name", "Models")},
             "/v1/models/{release}": {"get": _model()},
+            "/v1/drift": {"get": _get("drift", "What was seen in the last 24 hours, as counts", "Drift")},
             "/embed": {"post": {**embed, "operationId": "native_embed", "tags": ["native"]}},
             "/classify": {"post": {**classify, "operationId": "native_classify", "tags": ["native"]}},
             "/generate": {"post": {**generate, "operationId": "native_generate", "tags": ["native"]}},
@@ -258,6 +260,7 @@ def _schemas() -> Part:
     return {
         "Any": {"type": "object"},
         "Base64Array": BASE64_ARRAY,
+        "Drift": DRIFT,
         "Error": {"type": "object", "required": ["error"], "properties": {"error": error}},
         "Model": {
             "type": "object",

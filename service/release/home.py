@@ -63,3 +63,8 @@ class Home:
     def keys(self) -> Path:
         """The API keys, hashed; readable by its owner only, replaced whole at each change."""
         return self.root / "keys" / "keys.json"
+
+    @property
+    def drift(self) -> Path:
+        """Statistics of the rows that the service has seen, a folder a release; never rows."""
+        return self.root / "drift"

@@ -132,6 +132,7 @@ def publish_tiny(
                 "reference/codes": codes,
                 "reference/map": codes,
                 "reference/labels": reference_labels(),
+                "latent/cells": codes[::10],
                 "latent/cholesky": np.linalg.cholesky(np.cov(codes.astype(np.float64), rowvar=False)),
             }.items():
                 np.save(draft / f"{name}.npy", array, allow_pickle=False)
