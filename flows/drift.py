@@ -4,14 +4,16 @@
 from pathlib import Path
 from typing import Any
 
-from prefect import flow, get_run_logger
+from prefect import flow, get_run_logger, runtime
 from prefect.artifacts import create_markdown_artifact
 
+from flows.notices import run_page
 from flows.retrain import retrain
 from flows.steps.drift import Drift
 from flows.steps.drift.checking import check_drift
 from flows.steps.drift.finding import FALSE_ALARM_RATE, HOURS
 from flows.steps.drift.telling import summary
+from flows.steps.notices import Event, notify
 from service.release.home import Home
 
 
@@ -35,13 +37,15 @@ def drift(
     """
     checked = check_drift(Home(home), hours=hours, false_alarm_rate=false_alarm_rate)
     create_markdown_artifact(checked.markdown, key="drift", description=checked.drift.release)
-    announce(checked.drift)
+    announce(checked.drift, Home(home))
     if checked.drift.found and retrain_with is not None:
         retrain(**retrain_with)
     return checked.drift.found
 
 
-def announce(found: Drift) -> None:
-    """Tell of a check: the one place that notices of drift go out from."""
-    logger = get_run_logger()
-    (logger.warning if found.found else logger.info)(summary(found))
+def announce(found: Drift, home: Home) -> None:
+    """Tell of a check: in the log, and the team where drift was found."""
+    logger, said = get_run_logger(), summary(found)
+    (logger.warning if found.found else logger.info)(said)
+    if found.found:
+        notify(home, Event("drifted", str(runtime.flow_run.id), said, release=found.release, link=run_page()))
