@@ -59,7 +59,8 @@ def show_release(
     home = Home.from_environment()
     if lineage:
         for tree in lineage_trees(home, resolve_version(home, version)):
-            console.print(tree)
+            # A tree's lines would be cut off, not left to the terminal.
+            console.print(tree, soft_wrap=False)
         return
     manifest = ReleaseStore(home).manifest(resolve_version(home, version))
     if as_json:
