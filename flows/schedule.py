@@ -101,4 +101,5 @@ def renew_deployment(name: str, timing: Timing, parameters: dict[str, object]) -
 
 
 def _timing(schedule: Any) -> tuple[object, object, object]:
-    return tuple(getattr(schedule, name, None) for name in ("cron", "interval", "anchor_date"))  # type: ignore[return-value]
+    cron, interval, anchor = (getattr(schedule, name, None) for name in ("cron", "interval", "anchor_date"))
+    return cron, interval, anchor

@@ -6,6 +6,7 @@ import torch
 
 from models.batches import Rows, map_rows
 from models.checkpoints import CheckpointKeeper
+from models.determinism import exact_products
 from models.errors import ShapeError
 from models.layers import Pair
 from models.objectives import Objective, Reconstruction
@@ -82,4 +83,5 @@ def encode_rows(
             f"(n, *{pair.code_shape})"
         )
     pair.to(device)
-    map_rows(pair.encode, inputs, out, device)
+    with exact_products():
+        map_rows(pair.encode, inputs, out, device)

@@ -7,6 +7,7 @@ what that one needed, and after each swap of releases what the old one was read 
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import sys
 from pathlib import Path
@@ -19,7 +20,9 @@ _QUIET_BYTES = _MIB
 
 
 def give_back_memory() -> None:
-    """Give back what is free. Does nothing where the C library is not glibc."""
+    """Give back what is garbage, and what is free where the C library is glibc."""
+    # Seldom looked for by itself (`service.garbage`): a release that was replaced would stay until then.
+    gc.collect()
     if sys.platform == "linux":
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
         if trim is not None:

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import NoDecode
 
 from service.release.home import Home
-from service.release.policy import ENVIRONMENT_PREFIX, ReleasePolicy
+from service.release.policy import ReleasePolicy, wrong_variable
 from service.release.variants import VariantName
 from service.sessions import DeviceChoice
 
@@ -119,6 +119,4 @@ def read_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        first = error.errors()[0]
-        name = ENVIRONMENT_PREFIX + str(first["loc"][0]).upper()
-        raise SettingsError(f"{name}={first['input']!s}: {first['msg']}") from error
+        raise SettingsError(wrong_variable(error)) from error

@@ -44,6 +44,11 @@ def read_policy() -> ReleasePolicy:
     try:
         return ReleasePolicy()
     except ValidationError as error:
-        first = error.errors()[0]
-        name = ENVIRONMENT_PREFIX + str(first["loc"][0]).upper()
-        raise PolicyError(f"{name}={first['input']!s}: {first['msg']}") from error
+        raise PolicyError(wrong_variable(error)) from error
+
+
+def wrong_variable(error: ValidationError) -> str:
+    """One line of the first variable that has a wrong value: its name, the value, and what is allowed."""
+    first = error.errors()[0]
+    name = ENVIRONMENT_PREFIX + str(first["loc"][0]).upper()
+    return f"{name}={first['input']!s}: {first['msg']}"

@@ -7,12 +7,18 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from models.determinism import exact_products, reproducible
+from models.pretraining import encode_rows
+from models.recipe import parse_recipe
+from models.stack import build_stack
 
 _SHARED_OUT = 1 << 20
 
@@ -105,7 +111,7 @@ def test_a_forked_child_trains_though_its_parent_has_computed_on_several_threads
     """In an interpreter of its own, so that nothing else is forked."""
     script = """
 import os, signal, torch
-from models.determinism import exact_products, reproducible
+from models.determinism import reproducible
 torch.set_num_threads(2)
 torch.ones(1 << 20).mul(2).sum()
 child = os.fork()
@@ -119,3 +125,32 @@ raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
     ended = subprocess.run([sys.executable, "-W", "ignore", "-c", script], timeout=120, check=False)
     assert ended.returncode == 0
+
+
+class _Noted(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has no types for it
+    """Notes, at each product, whether TF32 may take the place of float32."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.allowed: list[bool] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func.overloadpacket in (torch.ops.aten.mm, torch.ops.aten.addmm, torch.ops.aten.convolution):
+            self.allowed.append(torch.backends.cudnn.allow_tf32)
+        return func(*args, **(kwargs or {}))
+
+
+def test_the_codes_that_the_next_layer_learns_from_are_of_float32_products() -> None:
+    recipe = parse_recipe({"name": "one", "kind": "ae", "layers": [{"kind": "convolution", "channels": 2}]})
+    (pair,) = build_stack(recipe, (6, 6)).pairs
+    rows = np.zeros((3, *pair.input_shape), np.float32)
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = True
+    try:
+        with _Noted() as noted:
+            encode_rows(pair, rows, np.empty((3, *pair.code_shape), np.float32))
+        assert torch.backends.cudnn.allow_tf32
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
+    assert noted.allowed
+    assert not any(noted.allowed)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -16,21 +15,9 @@ from service.metrics import Metrics
 from service.operations import Worker
 from service.release.home import Home
 from service.settings import Settings
+from tests.service.held import Held
 
 ROW = {"x": np.zeros((1, 4, 4)).tolist()}
-
-
-class Held:
-    """Work that lasts until it is let go."""
-
-    batch_rows = 128
-
-    def __init__(self) -> None:
-        self.go = threading.Event()
-
-    def __call__(self, rows: Any, /) -> Any:
-        assert self.go.wait(10)
-        return rows
 
 
 def asked_while_busy(settings: Settings, waiting_rows: int) -> tuple[httpx.Response, httpx.Response]:

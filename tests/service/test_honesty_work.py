@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -26,21 +25,9 @@ from service.runtime import Runtime
 from service.sessions import Floats
 from service.settings import Settings
 from service.works import Nearest
+from tests.service.held import Held
 from tests.service.refusals import refused
 from tests.service.tiny import every_method, promote, publish_tiny
-
-
-class Held:
-    """Work that lasts until it is let go."""
-
-    batch_rows = 128
-
-    def __init__(self) -> None:
-        self.go = threading.Event()
-
-    def __call__(self, rows: Any, /) -> Any:
-        assert self.go.wait(20)
-        return rows
 
 
 class Watched(Batcher):

@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
@@ -26,23 +25,11 @@ from service.metrics import Metrics
 from service.operations import Worker
 from service.release.home import Home
 from service.settings import Settings
+from tests.service.held import Held
 from tests.service.processes import Server
 from tests.service.tiny import Tiny
 
 ROW = {"x": np.zeros((1, 4, 4)).tolist()}
-
-
-class Held:
-    """Work that lasts until it is let go."""
-
-    batch_rows = 128
-
-    def __init__(self) -> None:
-        self.go = threading.Event()
-
-    def __call__(self, rows: Any, /) -> Any:
-        assert self.go.wait(10)
-        return rows
 
 
 @dataclass
