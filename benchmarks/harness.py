@@ -79,7 +79,7 @@ def interleave(sides: Mapping[str, Callable[[], float]], *, rounds: int) -> dict
     """
     names = list(sides)
     values: dict[str, list[float]] = {name: [] for name in names}
-    for number in range(rounds):
+    for number in range(rounds if names else 0):
         shift = number % len(names)
         for name in names[shift:] + names[:shift]:
             values[name].append(sides[name]())
